@@ -1,0 +1,1 @@
+//! Rights: participant × feed × action × filter × sections × purpose, with expiry. Deny by default.

@@ -1,0 +1,10 @@
+//! The ledger's acts and how a group of them is decided: pure, so that both stores decide alike.
+//!
+//! Invariant: `decide` sees one read set taken under the head lock, plus the effects of the acts before it in the group. What
+//! it returns is written by set statements that cannot fail for domain reasons.
+
+mod acts;
+
+pub use acts::{
+    Act, Attestation, Change, Committed, Head, Outcome, Publish, PublishedItem, Refusal, RefusedItem,
+};

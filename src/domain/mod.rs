@@ -1,0 +1,22 @@
+//! The vocabulary: pure values and state machines. No async, no clock, no IO.
+
+pub mod attributes;
+pub mod credit_code;
+pub mod dates;
+pub mod delivery;
+pub mod digest;
+pub mod draft;
+pub mod evidence;
+pub mod feeds;
+pub mod grants;
+pub mod ids;
+pub mod items;
+pub mod ledger;
+pub mod life_cycle;
+pub mod names;
+pub mod products;
+pub mod records;
+pub mod regions;
+pub mod screening;
+pub mod standards;
+pub mod violation;

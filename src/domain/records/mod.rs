@@ -1,0 +1,142 @@
+//! Kinds of record as checked values. Fields hold parsed types; `check` adds the rules that span fields.
+//!
+//! A value of these types is well-formed but not yet admitted: rights, revisions and life-cycle steps are decided later.
+//! Sources of the fields: notice 市监质监〔2020〕51号 (annex), published lists, GB 32100-2015; see `docs/domain.md`.
+
+mod disposition;
+mod enterprise_survey;
+mod export_action;
+mod export_qualification;
+mod nonconformity;
+mod party;
+mod urgent_notice;
+
+pub use disposition::{Consignee, Disposition, TrackChange, TrackKind, TrackScope, TrackStep};
+pub use enterprise_survey::{EnterpriseSurvey, Role};
+pub use export_action::{CustomsAction, ExportAction, RecordReference};
+pub use export_qualification::ExportQualification;
+pub use nonconformity::{Attribution, InspectionResult, Level, Nonconformity, SamplingField};
+pub use party::Party;
+pub use urgent_notice::{Severity, UrgentNotice};
+
+use super::feeds::Feed;
+
+/// The kind of matter a record speaks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// A failed inspection of one batch (不合格).
+    Nonconformity,
+    /// A later step about a nonconformity (处置).
+    Disposition,
+    /// One row of the survey of producers (摸底).
+    EnterpriseSurvey,
+    /// One entry of the allow-list (出口资质).
+    ExportQualification,
+    /// What customs did with a declaration (海关处置).
+    ExportAction,
+    /// A major problem or emergency (紧急通报).
+    UrgentNotice,
+}
+
+impl Kind {
+    /// All kinds; the index is stable and is what stores keep (from 1).
+    pub const ALL: [Self; 6] = [
+        Self::Nonconformity,
+        Self::Disposition,
+        Self::EnterpriseSurvey,
+        Self::ExportQualification,
+        Self::ExportAction,
+        Self::UrgentNotice,
+    ];
+
+    /// Stable number, from 1, as in the protocol.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Nonconformity => 1,
+            Self::Disposition => 2,
+            Self::EnterpriseSurvey => 3,
+            Self::ExportQualification => 4,
+            Self::ExportAction => 5,
+            Self::UrgentNotice => 6,
+        }
+    }
+
+    /// The kind of that number.
+    #[must_use]
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.number() == number)
+    }
+
+    /// Token as in field paths and on the command line.
+    #[must_use]
+    pub const fn token(self) -> &'static str {
+        match self {
+            Self::Nonconformity => "nonconformity",
+            Self::Disposition => "disposition",
+            Self::EnterpriseSurvey => "enterprise_survey",
+            Self::ExportQualification => "export_qualification",
+            Self::ExportAction => "export_action",
+            Self::UrgentNotice => "urgent_notice",
+        }
+    }
+
+    /// The feed it belongs to.
+    #[must_use]
+    pub const fn feed(self) -> Feed {
+        match self {
+            Self::Nonconformity | Self::Disposition => Feed::FailedProducts,
+            Self::EnterpriseSurvey => Feed::Enterprises,
+            Self::ExportQualification => Feed::ExportQualifications,
+            Self::ExportAction => Feed::ExportActions,
+            Self::UrgentNotice => Feed::Notices,
+        }
+    }
+
+    /// True when the kind has a restricted section.
+    #[must_use]
+    pub const fn has_restricted(self) -> bool {
+        matches!(self, Self::Disposition | Self::EnterpriseSurvey)
+    }
+}
+
+/// What a record says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Content {
+    /// The matter.
+    pub matter: Matter,
+    /// Set when this revision withdraws the record: why.
+    pub withdrawal: Option<String>,
+}
+
+/// The matter of a record, by kind. Restricted parts are `None` where withheld or absent.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Matter {
+    /// See [`Nonconformity`].
+    Nonconformity(Box<Nonconformity>),
+    /// See [`Disposition`].
+    Disposition(Box<Disposition>),
+    /// See [`EnterpriseSurvey`].
+    EnterpriseSurvey(Box<EnterpriseSurvey>),
+    /// See [`ExportQualification`].
+    ExportQualification(Box<ExportQualification>),
+    /// See [`ExportAction`].
+    ExportAction(Box<ExportAction>),
+    /// See [`UrgentNotice`].
+    UrgentNotice(Box<UrgentNotice>),
+}
+
+impl Matter {
+    /// Its kind.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Nonconformity(_) => Kind::Nonconformity,
+            Self::Disposition(_) => Kind::Disposition,
+            Self::EnterpriseSurvey(_) => Kind::EnterpriseSurvey,
+            Self::ExportQualification(_) => Kind::ExportQualification,
+            Self::ExportAction(_) => Kind::ExportAction,
+            Self::UrgentNotice(_) => Kind::UrgentNotice,
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! A major problem or emergency (重大问题、突发事件).
+
+use super::{Party, RecordReference};
+use crate::domain::{ids::Micros, products::ProductKind, regions::Region};
+
+/// How grave it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// 重大问题
+    MajorProblem,
+    /// 突发事件
+    Emergency,
+}
+
+/// An urgent notice.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UrgentNotice {
+    /// Title.
+    pub title: String,
+    /// Text, at most 10,000 characters.
+    pub text: String,
+    /// How grave.
+    pub severity: Severity,
+    /// Regions concerned; empty = all.
+    pub regions: Vec<Region>,
+    /// Product kinds concerned; empty = all.
+    pub product_kinds: Vec<ProductKind>,
+    /// Records concerned.
+    pub records: Vec<RecordReference>,
+    /// When issued.
+    pub issued_at: Micros,
+    /// Enterprise concerned.
+    pub enterprise: Option<Party>,
+}

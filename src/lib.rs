@@ -1,0 +1,6 @@
+//! Tongbao (通报): a mutually authenticated exchange gateway.
+pub mod clock;
+pub mod domain;
+pub mod gateway;
+pub mod proto;
+pub mod store;

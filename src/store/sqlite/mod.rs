@@ -1,0 +1,1 @@
+//! SQLite home (in work).
