@@ -40,7 +40,9 @@ impl Effect {
     pub const fn of(state: State) -> Self {
         match state {
             State::Detected => Self::Detected,
-            State::Notified | State::Disputed | State::Confirmed | State::Ordered | State::Ceased | State::Rechecking => Self::Held,
+            State::Notified | State::Disputed | State::Confirmed | State::Ordered | State::Ceased | State::Rechecking => {
+                Self::Held
+            }
             State::RecheckFailed => Self::HeldAndReviewed,
             State::Suspended | State::Revoked => Self::AllHeld,
             State::Cleared => Self::Cleared,
@@ -68,6 +70,7 @@ pub(super) struct Pair {
     pub(super) made_after: bool,
 }
 
+#[derive(Clone, Copy)]
 struct Cell {
     parties: &'static [PartyMatch],
     effects: &'static [Effect],
@@ -144,7 +147,7 @@ const TABLE: &[Cell] = &[
 
 impl Pair {
     /// The rule of the cell; `None` never happens (see the test), and would be judged UNKNOWN.
-    pub(super) fn rule(&self) -> Option<RuleId> {
+    pub(super) fn rule(self) -> Option<RuleId> {
         let fits = |wanted: Option<bool>, is: bool| wanted.is_none_or(|wanted| wanted == is);
         TABLE
             .iter()
@@ -208,7 +211,7 @@ mod tests {
 
     #[test]
     fn every_cell_is_reached() {
-        let reached: Vec<RuleId> = every_pair().filter_map(|pair| pair.rule()).collect();
+        let reached: Vec<RuleId> = every_pair().filter_map(Pair::rule).collect();
         for cell in TABLE {
             assert!(reached.contains(&cell.rule), "{:?}", cell.rule);
         }

@@ -85,9 +85,7 @@ impl Completeness<'_> {
         for required in required {
             let asked = required.region.or(region).map(Region::province);
             let attested = self.newest(|attestation| {
-                attestation.feed == feed
-                    && attestation.publisher == required.publisher
-                    && answers_for(attestation.region, asked)
+                attestation.feed == feed && attestation.publisher == required.publisher && answers_for(attestation.region, asked)
             })?;
             oldest = oldest.min(attested);
         }
@@ -183,7 +181,8 @@ mod tests {
     fn fresh_up_to_the_limit_and_stale_after() {
         let policy = policy(&[("amr-330000", "330000")]);
         let attestations = [attested("amr-330000", region("330000"), 100 * HOUR)];
-        let at = |at| Completeness { policy: &policy, attestations: &attestations, at }.of(Feed::FailedProducts, region("330106"));
+        let at =
+            |at| Completeness { policy: &policy, attestations: &attestations, at }.of(Feed::FailedProducts, region("330106"));
         assert!(!at(124 * HOUR).stale);
         assert_eq!(at(124 * HOUR).fresh_until, Some(124 * HOUR));
         assert!(at(124 * HOUR + 1).stale);

@@ -57,7 +57,10 @@ fn every_case_is_judged_as_written() {
         let found: Vec<RuleId> = answer.items.iter().flat_map(|item| &item.reasons).map(|reason| reason.rule).collect();
         let missing: Vec<_> = case.rules.iter().filter(|rule| !found.contains(rule)).collect();
         if answer.verdict != case.verdict || !missing.is_empty() {
-            wrong.push(format!("{}: expected {}, got {} by {found:?}, missing {missing:?}", case.name, case.verdict, answer.verdict));
+            wrong.push(format!(
+                "{}: expected {}, got {} by {found:?}, missing {missing:?}",
+                case.name, case.verdict, answer.verdict
+            ));
         }
     }
     assert!(wrong.is_empty(), "{} cases differ:\n{}", wrong.len(), wrong.join("\n"));

@@ -6,6 +6,7 @@
 
 use crate::domain::{
     credit_code::{CreditCode, Identifier, read_identifier},
+    customs::is_office_code,
     dates::{CivilDate, Precision},
     products::ProductKind,
     regions::Region,
@@ -156,17 +157,13 @@ pub struct Declaration {
 impl Declaration {
     /// The parties, maker first.
     pub(super) fn parties(&self) -> [(&'static str, &DeclaredParty); 3] {
-        [
-            ("maker", &self.maker),
-            ("producing_or_selling_unit", &self.producing_or_selling_unit),
-            ("exporter", &self.exporter),
-        ]
+        [("maker", &self.maker), ("producing_or_selling_unit", &self.producing_or_selling_unit), ("exporter", &self.exporter)]
     }
 
     /// Collects everything that breaks the form.
     pub fn check(&self, findings: &mut Findings) {
         check_number(&self.number, findings);
-        if !self.office.is_empty() && !is_digits(&self.office, 4..=4) {
+        if !self.office.is_empty() && !is_office_code(&self.office) {
             findings.refuse("office", "WRONG_LENGTH", Text::new("关区代码应为4位数字", "a customs district has 4 digits"));
         }
         for (field, date) in [("declared_on", self.declared_on), ("departs_on", self.departs_on)] {
@@ -202,7 +199,8 @@ impl DeclarationItem {
             check_text(field, text, findings);
         }
         if !self.hs_code.is_empty() && !is_digits(&self.hs_code, 4..=13) {
-            let text = Text::new("商品编码应为4至13位数字，不含点和空格", "an HS code has 4 to 13 digits, without dots or spaces");
+            let text =
+                Text::new("商品编码应为4至13位数字，不含点和空格", "an HS code has 4 to 13 digits, without dots or spaces");
             findings.refuse("hs_code", "WRONG_LENGTH", text);
         }
     }

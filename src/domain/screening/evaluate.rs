@@ -14,7 +14,7 @@ use super::{
     verdict::Verdict,
 };
 use crate::domain::{
-    dates::{CivilDate, of_instant},
+    dates::CivilDate,
     feeds::Feed,
     life_cycle::State,
     products::ProductKind,
@@ -43,7 +43,7 @@ pub fn evaluate(
     policy: &ScreeningPolicy,
     rules: Rules,
 ) -> Answer {
-    let day = declaration.declared_on.unwrap_or_else(|| of_instant(completeness.at));
+    let day = declaration.declared_on.unwrap_or_else(|| CivilDate::of_instant(completeness.at));
     let parties = Parties::of(declaration, known);
     let region = parties.maker.as_ref().and_then(|maker| maker.region);
     let bench = Bench {
@@ -139,7 +139,8 @@ impl Bench<'_> {
             return;
         }
         let office = &self.declaration.office;
-        let tolerant = self.policy.tolerant_offices.iter().any(|prefix| !prefix.is_empty() && office.starts_with(prefix.as_str()));
+        let tolerant =
+            self.policy.tolerant_offices.iter().any(|prefix| !prefix.is_empty() && office.starts_with(prefix.as_str()));
         let fresh = !self.deny_list.stale && !self.allow_list.stale;
         let rule = if tolerant && fresh { RuleId::MakerNotEstablishedTolerated } else { RuleId::MakerNotEstablished };
         reasons.say(rule, None, &[]);
@@ -201,7 +202,7 @@ impl Bench<'_> {
         let rule = match by_label {
             Some(true) => Some(RuleId::DisownedHold),
             Some(false) => Some(RuleId::DisownedReview),
-            None => pair.as_ref().and_then(Pair::rule),
+            None => pair.and_then(Pair::rule),
         };
         if let Some(rule) = rule {
             reasons.say(rule, Some(&candidate.record), &places);
@@ -209,14 +210,16 @@ impl Bench<'_> {
         let was_to_be_judged = pair.is_some() || by_label.is_some();
         reasons.unjudged |= was_to_be_judged && !rule.is_some_and(|rule| self.rules.has(rule));
         if let Some(pair) = pair.filter(|_| effect != Effect::Disowned) {
-            judge_tracks(candidate, &pair, reasons);
+            judge_tracks(candidate, pair, reasons);
             if effect.holds() && self.policy.goods.claims_medical_use(item) {
                 reasons.say(RuleId::MedicalUseReview, Some(&candidate.record), &places);
             }
         }
         let sample_counts = match effect {
             Effect::Overturned => false,
-            Effect::Cleared => matches!(product, ProductMatch::SameBatch) || (product == ProductMatch::Undecidable && !made_after),
+            Effect::Cleared => {
+                matches!(product, ProductMatch::SameBatch) || (product == ProductMatch::Undecidable && !made_after)
+            }
             _ => true,
         };
         if sample_counts && self.parties.sold_the_sample(candidate) {
@@ -251,7 +254,7 @@ enum Qualified {
     No,
 }
 
-fn judge_tracks(candidate: &Candidate, pair: &Pair, reasons: &mut Reasons) {
+fn judge_tracks(candidate: &Candidate, pair: Pair, reasons: &mut Reasons) {
     for (track, scope) in &candidate.standing.open_tracks {
         if let Some(rule) = track_rule(pair.party, *scope, pair.product).filter(|_| track_holds(*track)) {
             let places = [("record", words_of_record(candidate)), ("track", words_of_track(*track))];

@@ -56,7 +56,11 @@ impl GoodsGate {
             return Gate::Unknown;
         }
         let by_name = self.words.iter().any(|word| name.contains(word.as_str()));
-        if by_name || self.prefixes.iter().any(|prefix| prefix.covers(&item.hs_code, day)) { Gate::Covered } else { Gate::NotCovered }
+        if by_name || self.prefixes.iter().any(|prefix| prefix.covers(&item.hs_code, day)) {
+            Gate::Covered
+        } else {
+            Gate::NotCovered
+        }
     }
 
     pub(super) fn claims_medical_use(&self, item: &DeclarationItem) -> bool {

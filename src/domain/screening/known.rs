@@ -38,8 +38,7 @@ impl Candidate {
 
     /// What the regime counts: published, and confirmed or later (domain.md §6).
     pub(super) fn counts_for_the_regime(&self) -> bool {
-        self.matter.published_on.is_some()
-            && !matches!(self.standing.state, State::Detected | State::Notified | State::Disputed)
+        self.matter.published_on.is_some() && !matches!(self.standing.state, State::Detected | State::Notified | State::Disputed)
     }
 }
 

@@ -64,7 +64,7 @@ fn resolve(party: &DeclaredParty, surveys: &[SurveyEntry]) -> Option<CreditCode>
     let mut equal = surveys.iter().filter(|entry| entry.name.equals(&name));
     let found = equal.next()?;
     let ambiguous = equal.any(|entry| entry.code != found.code);
-    let elsewhere = party.region.zip(found.region).is_some_and(|(stated, known)| stated.province() != known.province());
+    let elsewhere = party.region.zip(found.region).is_some_and(|(stated, known)| stated.contradicts(known));
     (!ambiguous && !elsewhere).then_some(found.code)
 }
 

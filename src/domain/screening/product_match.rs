@@ -80,8 +80,8 @@ impl<'a> Goods<'a> {
 
     fn is_same_product(&self, other: &Self) -> bool {
         let brand_and_model = equal(&self.brand, &other.brand) && equal(&self.model, &other.model);
-        let kind_and_standard = kinds_equal(self.kind, other.kind)
-            && self.standards.iter().any(|standard| other.standards.contains(standard));
+        let kind_and_standard =
+            kinds_equal(self.kind, other.kind) && self.standards.iter().any(|standard| other.standards.contains(standard));
         brand_and_model || kind_and_standard
     }
 
@@ -129,7 +129,7 @@ fn kinds_equal(one: Option<&ProductKind>, other: Option<&ProductKind>) -> bool {
 /// Only kinds of the known list can contradict: a free wording may well mean one of them.
 fn kinds_contradict(one: Option<&ProductKind>, other: Option<&ProductKind>) -> bool {
     match (one, other) {
-        (Some(ProductKind::Other(_)), _) | (_, Some(ProductKind::Other(_))) | (None, _) | (_, None) => false,
+        (Some(ProductKind::Other(_)) | None, _) | (_, Some(ProductKind::Other(_)) | None) => false,
         (Some(one), Some(other)) => one != other,
     }
 }

@@ -137,7 +137,8 @@ impl Scene {
         let unit = || party("宁波贸易公司", MAKER);
         match self.declared.as_str() {
             "生产单位代码" => declaration.maker = party(MAKER_NAME, MAKER),
-            "生产销售单位代码已登记" | "生产销售单位代码未登记" | "生产销售单位代码未登记；宽松关区" => {
+            "生产销售单位代码已登记" | "生产销售单位代码未登记" | "生产销售单位代码未登记；宽松关区" =>
+            {
                 declaration.producing_or_selling_unit = unit();
             }
             "发货人代码已登记" | "发货人代码未登记" => declaration.exporter = unit(),
@@ -155,7 +156,9 @@ impl Scene {
                     "另一家企业" => {}
                     "另一家企业；发货人在名单中" => declaration.exporter = unit(),
                     "另一家企业；发货人是被抽样单位" => declaration.exporter = party("", SELLER),
-                    "另一家企业；发货人与被抽样单位同名" => declaration.exporter = party("杭州 某大药房 有限公司", ""),
+                    "另一家企业；发货人与被抽样单位同名" => {
+                        declaration.exporter = party("杭州 某大药房 有限公司", "");
+                    }
                     unknown => panic!("申报的生产企业 {unknown}"),
                 }
             }
@@ -250,7 +253,8 @@ impl Scene {
             makes_masks: true,
         };
         match self.declared.as_str() {
-            "生产销售单位代码已登记" | "发货人代码已登记" | "生产单位名称已登记" | "生产单位名称已登记但地区不符" => {
+            "生产销售单位代码已登记" | "发货人代码已登记" | "生产单位名称已登记" | "生产单位名称已登记但地区不符" =>
+            {
                 vec![entry(MAKER_NAME, MAKER, 1)]
             }
             "生产单位名称登记两次" => vec![entry(MAKER_NAME, MAKER, 1), entry(MAKER_NAME, SELLER, 2)],
@@ -346,7 +350,11 @@ impl Scene {
             grade: String::new(),
             specification: String::new(),
             produced_on: (!blank).then(|| day("2020-04-09")),
-            batch: if self.goods.starts_with("同一天") && !self.goods.contains("批号") { String::new() } else { unless_blank("B20200409-1") },
+            batch: if self.goods.starts_with("同一天") && !self.goods.contains("批号") {
+                String::new()
+            } else {
+                unless_blank("B20200409-1")
+            },
             date_and_batch_raw: String::new(),
             claimed_standards: if blank { Vec::new() } else { vec![Standard::parse("GB/T 32610-2016")] },
             laboratory: String::new(),
