@@ -14,7 +14,7 @@ use super::{
     pull::PullDesk,
     refusals::RefusalLog,
     screen::ScreeningDesk,
-    subscribe::Hosts,
+    subscribe::{Hosts, UnarySessions},
 };
 use crate::{
     clock::World,
@@ -50,6 +50,8 @@ pub struct Gateway {
     pub refusals: RefusalLog,
     /// Subscriptions that are awake.
     pub hosts: Hosts,
+    /// Sessions of unary consumers.
+    pub unary: UnarySessions,
     /// Looking up.
     pub pull: PullDesk,
     /// Screening.

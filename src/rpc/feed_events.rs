@@ -1,10 +1,7 @@
 //! Events of a subscription as the protocol says them.
 
 use crate::{
-    domain::{
-        delivery::{PauseReason, SettleResult, Status, Token},
-        ids::Position,
-    },
+    domain::delivery::{PauseReason, SettleResult, SettledItem, Status, Token},
     gateway::subscribe::{Event, Outgoing, Overview},
     proto::{self, subscribe_response::Message},
     wire,
@@ -18,15 +15,19 @@ pub(super) fn message(event: Event) -> proto::SubscribeResponse {
         }
         Event::Deliveries(batch) => Message::Deliveries(proto::Deliveries { deliveries: batch.iter().map(delivery).collect() }),
         Event::Settled { request_id, items } => Message::Settled(settled(request_id, items)),
-        Event::LeaseLost { leases, reason } => Message::LeaseLost(proto::LeaseLost {
+        Event::LeaseLost(leases) => Message::LeaseLost(proto::LeaseLost {
             leases: leases
                 .into_iter()
-                .map(|(position, lost)| proto::LostLease { position, token: Some(token(lost)), reason: reason.to_owned() })
+                .map(|lost| proto::LostLease {
+                    position: lost.position,
+                    token: Some(token(lost.token)),
+                    reason: lost.reason.token().to_owned(),
+                })
                 .collect(),
         }),
         Event::Heartbeat(numbers) => Message::Heartbeat(proto::ServerHeartbeat { status: Some(status(&numbers)) }),
         Event::State(numbers) => {
-            Message::State(proto::State { pause_reason: pause_reason(numbers.pause_reason).into(), message: pause_words(numbers.pause_reason) })
+            Message::State(proto::State { pause_reason: pause_reason(numbers.pause).into(), message: pause_words(numbers.pause) })
         }
         Event::GoAway { reason, reconnect_after_ms } => {
             Message::GoAway(proto::GoAway { reason: reason.to_owned(), reconnect_after_ms })
@@ -51,18 +52,18 @@ pub(super) fn delivery(out: &Outgoing) -> proto::Delivery {
 }
 
 /// Answers to settlements.
-pub(super) fn settled(request_id: u64, items: Vec<(Position, SettleResult)>) -> proto::Settled {
+pub(super) fn settled(request_id: u64, items: Vec<SettledItem>) -> proto::Settled {
     let items = items
         .into_iter()
-        .map(|(position, result)| {
-            let result = match result {
+        .map(|item| {
+            let result = match item.result {
                 SettleResult::Ok => proto::SettleResult::Ok,
                 SettleResult::Stale => proto::SettleResult::Stale,
                 SettleResult::OutOfOrder => proto::SettleResult::OutOfOrder,
                 SettleResult::Unknown => proto::SettleResult::Unknown,
                 SettleResult::Retryable => proto::SettleResult::Retryable,
             };
-            proto::SettledItem { position, result: result.into() }
+            proto::SettledItem { position: item.position, result: result.into() }
         })
         .collect();
     proto::Settled { request_id, items }
@@ -91,11 +92,11 @@ pub(super) fn status(status: &Status) -> proto::SubscriptionStatus {
         in_flight: status.in_flight,
         retrying: status.retrying,
         dead_letters: status.dead_letters,
-        blocked_enterprises: status.blocked_enterprises,
+        blocked_enterprises: status.blocked,
         epoch: status.epoch,
-        pause_reason: pause_reason(status.pause_reason).into(),
+        pause_reason: pause_reason(status.pause).into(),
         attached: status.attached,
-        lag: status.head.saturating_sub(status.scanned),
+        lag: status.lag,
     }
 }
 

@@ -3,16 +3,17 @@
 use crate::{
     domain::{
         credit_code::CreditCode,
-        delivery::{DeadLetter, SessionId, SettleItem, Token, Verb, Window},
+        delivery::{DeadLetter, SessionId, Settlement, Token, Verb, Window},
         draft::OrderKey,
         ids::Position,
     },
     gateway::{
         Refused,
         feeds::FeedOverview,
-        subscribe::{AttachRequest, DeadLetterQuery},
+        dead_letters::DeadLetterQuery,
+        subscribe::AttachRequest,
     },
-    proto::{self, settlement},
+    proto::{self, settlement as said},
 };
 
 /// Most items of one settle request.
@@ -81,7 +82,7 @@ pub(super) fn attach(open: &proto::Open) -> Result<AttachRequest, Refused> {
 }
 
 /// Settlements. An item without a verb or token is a malformed request.
-pub(super) fn settlements(request: &proto::Settlements) -> Result<Vec<SettleItem>, Refused> {
+pub(super) fn settlements(request: &proto::Settlements) -> Result<Vec<Settlement>, Refused> {
     if request.items.len() > MAX_SETTLE_ITEMS {
         return Err(Refused::field(
             "settle.items",
@@ -93,28 +94,28 @@ pub(super) fn settlements(request: &proto::Settlements) -> Result<Vec<SettleItem
     request.items.iter().enumerate().map(|(index, item)| settlement(index, item)).collect()
 }
 
-fn settlement(index: usize, item: &proto::Settlement) -> Result<SettleItem, Refused> {
+fn settlement(index: usize, item: &proto::Settlement) -> Result<Settlement, Refused> {
     let malformed = |field: &str, zh: &str, en: &str| {
         Refused::field(&format!("settle.items[{index}].{field}"), "MISSING", zh, en)
     };
     let token = item.token.ok_or_else(|| malformed("token", "缺少 token：使用投递时给出的", "the token is missing: use the delivery's"))?;
     let clip = |reason: &str| reason.chars().take(200).collect::<String>();
     let verb = match &item.verb {
-        Some(settlement::Verb::Ack(_)) => Verb::Ack,
-        Some(settlement::Verb::Retry(retry)) => {
-            Verb::Retry { delay_ms: (retry.delay_ms > 0).then_some(retry.delay_ms), reason: clip(&retry.reason) }
+        Some(said::Verb::Ack(_)) => Verb::Ack,
+        Some(said::Verb::Retry(retry)) => {
+            Verb::Retry { delay_ms: retry.delay_ms, reason: clip(&retry.reason) }
         }
-        Some(settlement::Verb::Release(_)) => Verb::Release,
-        Some(settlement::Verb::Reject(reject)) => {
+        Some(said::Verb::Release(_)) => Verb::Release,
+        Some(said::Verb::Reject(reject)) => {
             if reject.reason.trim().is_empty() {
                 return Err(malformed("reject.reason", "拒收须说明原因", "a reject needs a reason"));
             }
             Verb::Reject { reason: clip(&reject.reason) }
         }
-        Some(settlement::Verb::Extend(extend)) => Verb::Extend { duration_ms: u64::from(extend.seconds.clamp(5, 43_200)) * 1_000 },
+        Some(said::Verb::Extend(extend)) => Verb::Extend { ms: u64::from(extend.seconds.clamp(5, 43_200)) * 1_000 },
         None => return Err(malformed("verb", "缺少处理方式（ack、retry、release、reject、extend）", "one of ack, retry, release, reject, extend is missing")),
     };
-    Ok(SettleItem { position: item.position, token: Token { epoch: token.epoch, send_number: token.send_number }, verb })
+    Ok(Settlement { position: item.position, token: Token { epoch: token.epoch, send_number: token.send_number }, verb })
 }
 
 /// Which dead letters; for a change something must be said, if only `all`.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::domain::{
-    delivery::{SessionId, SettleItem, SettleResult, Status, SubscriptionKey, SubscriptionSpec, Token, Window},
+    delivery::{DeadLetter, LostLease, SessionId, SettledItem, Settlement, Status, SubscriptionKey, SubscriptionSpec, Token, Window},
+    digest::Digest,
     draft::StoredRecord,
-    ids::{Micros, Position, Revision},
+    ids::{Micros, Revision},
 };
 
 use super::super::{Caller, Refused};
@@ -69,15 +70,10 @@ pub enum Event {
         /// Of the request.
         request_id: u64,
         /// In the order asked.
-        items: Vec<(Position, SettleResult)>,
+        items: Vec<SettledItem>,
     },
     /// Leases taken away.
-    LeaseLost {
-        /// Which.
-        leases: Vec<(Position, Token)>,
-        /// `expired`, `taken_back`, `taken_over`, `not_permitted`.
-        reason: &'static str,
-    },
+    LeaseLost(Vec<LostLease>),
     /// Numbers, at least every 10 seconds.
     Heartbeat(Status),
     /// Delivery paused or went on.
@@ -104,48 +100,50 @@ pub struct AttachRequest {
     pub take_over: bool,
 }
 
-/// What a door asks of a host.
+/// What a door asks of a host. An attachment is one attach of one stream: a late word from a stream that was replaced, even by
+/// one of the same session, is recognised by it.
 pub(super) enum Command {
-    Attach { caller: Box<Caller>, request: AttachRequest, events: mpsc::Sender<Event>, reply: oneshot::Sender<Result<(), Refused>> },
-    Settle { caller: Box<Caller>, session: SessionId, request_id: u64, items: Vec<SettleItem> },
-    Window { session: SessionId, window: Window },
-    Heartbeat { session: SessionId },
-    Drain { session: SessionId },
-    Detach { session: SessionId },
+    Attach { attachment: u64, caller: Box<Caller>, request: AttachRequest, events: mpsc::Sender<Event>, reply: Reply<()> },
+    Settle { attachment: u64, request_id: u64, items: Vec<Settlement> },
+    Window { attachment: u64, window: Window },
+    Heartbeat { attachment: u64 },
+    Drain { attachment: u64 },
+    Detach { attachment: u64 },
     Status { reply: oneshot::Sender<Status> },
-    Redrive { caller: Box<Caller>, positions: Vec<Position>, reply: oneshot::Sender<Result<u64, Refused>> },
-    Discard { caller: Box<Caller>, positions: Vec<Position>, commitment: crate::domain::digest::Digest, reply: oneshot::Sender<Result<u64, Refused>> },
+    Redrive { caller: Box<Caller>, letters: Vec<DeadLetter>, reply: Reply<u64> },
+    Discard { caller: Box<Caller>, letters: Vec<DeadLetter>, why: Digest, reply: Reply<u64> },
     Close { reason: &'static str, reply: oneshot::Sender<()> },
 }
+
+/// Where the answer to a command goes.
+pub(super) type Reply<T> = oneshot::Sender<Result<T, Refused>>;
 
 /// An attached session, as a door holds it. Dropping it detaches; deliveries that were out keep their lease for the
 /// session's grace.
 pub struct Session {
-    pub(super) id: SessionId,
-    pub(super) caller: Caller,
+    pub(super) attachment: u64,
     pub(super) commands: mpsc::Sender<Command>,
 }
 
 impl Session {
     /// Says what became of deliveries; answered by `Event::Settled` after the commit. Waits while the host is busy.
-    pub async fn settle(&self, request_id: u64, items: Vec<SettleItem>) {
-        let caller = Box::new(self.caller.clone());
-        self.tell(Command::Settle { caller, session: self.id, request_id, items }).await;
+    pub async fn settle(&self, request_id: u64, items: Vec<Settlement>) {
+        self.tell(Command::Settle { attachment: self.attachment, request_id, items }).await;
     }
 
     /// Replaces the window.
     pub async fn window(&self, window: Window) {
-        self.tell(Command::Window { session: self.id, window }).await;
+        self.tell(Command::Window { attachment: self.attachment, window }).await;
     }
 
     /// The consumer lives.
     pub async fn heartbeat(&self) {
-        self.tell(Command::Heartbeat { session: self.id }).await;
+        self.tell(Command::Heartbeat { attachment: self.attachment }).await;
     }
 
     /// Send nothing more; what is unsettled when the session goes is not counted.
     pub async fn drain(&self) {
-        self.tell(Command::Drain { session: self.id }).await;
+        self.tell(Command::Drain { attachment: self.attachment }).await;
     }
 
     /// A closed host has told its sessions already; there is nobody left to tell.
@@ -157,9 +155,9 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         let commands = self.commands.clone();
-        let session = self.id;
+        let attachment = self.attachment;
         // The queue may be full at this moment; a detach must not get lost, so it waits in a task of its own.
-        if let Err(mpsc::error::TrySendError::Full(command)) = commands.try_send(Command::Detach { session }) {
+        if let Err(mpsc::error::TrySendError::Full(command)) = commands.try_send(Command::Detach { attachment }) {
             tokio::spawn(async move {
                 let _ = commands.send(command).await;
             });
