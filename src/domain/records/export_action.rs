@@ -1,6 +1,9 @@
 //! What customs did with a declaration (海关处置).
 
-use crate::domain::{credit_code::CreditCode, ids::{Micros, Position, RecordId, Revision}};
+use crate::domain::{
+    credit_code::CreditCode,
+    ids::{Micros, Position, RecordId, Revision},
+};
 
 /// What customs did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
