@@ -5,3 +5,4 @@ pub mod domain;
 pub mod gateway;
 pub mod proto;
 pub mod store;
+pub mod tls;
