@@ -6,3 +6,4 @@ pub mod domain;
 pub mod gateway;
 pub mod proto;
 pub mod store;
+pub mod tls;
