@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, pki_types::ServerName};
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tonic::{
     Request, Response, Status,
@@ -13,13 +13,12 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 
-use super::{
-    ClientError, Greeting, IdentityError, Place, Profile,
-    error::chain,
-    identity::{server_name, tls_settings},
-    probe,
+use super::{ClientError, Place, Profile, error::chain};
+use crate::{
+    clock::Clock,
+    domain::violation::{Lang, Text},
+    tls::{ClientFiles, ProbeFailure, ProbeReport, client_config, pem, probe},
 };
-use crate::domain::violation::Lang;
 
 /// A channel whose requests carry language and token.
 pub type Signed = InterceptedService<Channel, Headers>;
@@ -36,26 +35,17 @@ const STREAM_WINDOW: u32 = 4 << 20;
 pub(super) const LARGEST_MESSAGE: usize = 64 << 20;
 
 /// How to reach the gateway.
-pub(super) struct Way {
-    pub(super) place: Place,
-    server_name: ServerName<'static>,
+struct Way {
+    place: Place,
+    server_name: String,
     tls: Arc<ClientConfig>,
 }
 
 impl Way {
-    /// Connects, TCP alone.
-    pub(super) async fn tcp(&self) -> std::io::Result<TcpStream> {
-        let socket = tokio::time::timeout(CONNECT_WITHIN, TcpStream::connect((self.place.host.as_str(), self.place.port)))
-            .await
-            .map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))??;
+    async fn connect(&self, name: ServerName<'static>) -> std::io::Result<TlsStream<TcpStream>> {
+        let socket = TcpStream::connect((self.place.host.as_str(), self.place.port)).await?;
         socket.set_nodelay(true)?;
-        Ok(socket)
-    }
-
-    /// Secures a socket.
-    pub(super) async fn tls(&self, socket: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
-        let handshake = TlsConnector::from(Arc::clone(&self.tls)).connect(self.server_name.clone(), socket);
-        tokio::time::timeout(CONNECT_WITHIN, handshake).await.map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))?
+        TlsConnector::from(Arc::clone(&self.tls)).connect(name, socket).await
     }
 }
 
@@ -90,8 +80,13 @@ impl Connection {
     ///
     /// # Errors
     /// When a file of the profile cannot be used.
-    pub fn open(profile: &Profile, lang: Lang) -> Result<Self, ClientError> {
-        let way = Arc::new(Way { place: profile.place.clone(), server_name: server_name(profile)?, tls: tls_settings(profile)? });
+    pub fn open(profile: &Profile, lang: Lang, clock: Arc<dyn Clock>) -> Result<Self, ClientError> {
+        let files = ClientFiles { authorities: profile.ca.clone(), certificate: profile.cert.clone(), key: profile.key.clone() };
+        let way = Arc::new(Way {
+            place: profile.place.clone(),
+            server_name: profile.server_name.clone(),
+            tls: client_config(&files, clock)?,
+        });
         let headers = Headers {
             language: MetadataValue::from_static(match lang {
                 Lang::Zh => "zh",
@@ -117,8 +112,11 @@ impl Connection {
     ///
     /// # Errors
     /// Naming the step that failed.
-    pub async fn greet(&self) -> Result<Greeting, ClientError> {
-        probe::greet(&self.way).await
+    pub async fn greet(&self) -> Result<ProbeReport, ClientError> {
+        let way = &self.way;
+        probe(&way.place.authority(), &way.server_name, Arc::clone(&way.tls), CONNECT_WITHIN)
+            .await
+            .map_err(|failure| ClientError::from_probe(&failure, &self.place()))
     }
 
     /// Understands why a call failed. A connection that broke is looked into with [`Connection::greet`], because the
@@ -157,11 +155,12 @@ pub(super) fn unary<T>(message: T) -> Request<T> {
 fn channel(way: &Arc<Way>) -> Result<Channel, ClientError> {
     let broken = |error: &(dyn std::error::Error + 'static)| ClientError::Broken(chain(error));
     let authority = way.place.authority();
+    let name = ServerName::try_from(way.server_name.clone())
+        .map_err(|_| ClientError::from_probe(&ProbeFailure::Name(way.server_name.clone()), &authority))?;
     let origin: http::Uri = format!("https://{authority}").parse().map_err(|error: http::uri::InvalidUri| broken(&error))?;
     let endpoint = Endpoint::from_shared(format!("http://{authority}"))
         .map_err(|error| broken(&error))?
         .origin(origin)
-        .connect_timeout(CONNECT_WITHIN * 2)
         .http2_keep_alive_interval(KEEP_ALIVE)
         .keep_alive_timeout(KEEP_ALIVE)
         .keep_alive_while_idle(true)
@@ -169,19 +168,27 @@ fn channel(way: &Arc<Way>) -> Result<Channel, ClientError> {
         .initial_connection_window_size(STREAM_WINDOW * 4);
     let way = Arc::clone(way);
     Ok(endpoint.connect_with_connector_lazy(tower::service_fn(move |_: http::Uri| {
-        let way = Arc::clone(&way);
+        let (way, name) = (Arc::clone(&way), name.clone());
         async move {
-            let socket = way.tcp().await?;
-            Ok::<_, std::io::Error>(TokioIo::new(way.tls(socket).await?))
+            let connected = timeout(CONNECT_WITHIN, way.connect(name)).await;
+            connected.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())).map(TokioIo::new)
         }
     })))
 }
 
-fn bearer(path: &std::path::Path) -> Result<MetadataValue<Ascii>, IdentityError> {
-    let token = std::fs::read_to_string(path).map_err(|error| IdentityError::new("token_file", path, error))?;
-    let mut value: MetadataValue<Ascii> = format!("Bearer {}", token.trim())
-        .parse()
-        .map_err(|_| IdentityError::new("token_file", path, "it does not hold a token (文件内容不是令牌)"))?;
+fn bearer(path: &std::path::Path) -> Result<MetadataValue<Ascii>, ClientError> {
+    let token = String::from_utf8(pem::secret(path)?).unwrap_or_default();
+    let no_token = || ClientError::Identity {
+        reason: "NOT_A_TOKEN",
+        text: Text::new(
+            format!("{} 的内容不是令牌；请用 tongbao token issue 签发", path.display()),
+            format!("{} does not hold a token; issue one with `tongbao token issue`", path.display()),
+        ),
+    };
+    if token.trim().is_empty() {
+        return Err(no_token());
+    }
+    let mut value: MetadataValue<Ascii> = format!("Bearer {}", token.trim()).parse().map_err(|_| no_token())?;
     value.set_sensitive(true);
     Ok(value)
 }

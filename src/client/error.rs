@@ -1,12 +1,15 @@
 //! What can go wrong for a client, by who is at fault: our settings, the way there, the gateway's refusal, a broken promise.
 
-use std::{error::Error as _, time::Duration};
+use std::{error::Error as _, io, time::Duration};
 
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-use super::{IdentityError, ProfileError};
-use crate::domain::violation::Text;
+use super::ProfileError;
+use crate::{
+    domain::violation::Text,
+    tls::{ProbeFailure, TlsError},
+};
 
 /// Who is at fault, and so what helps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,9 +57,14 @@ pub enum ClientError {
     /// No usable profile.
     #[error(transparent)]
     Profile(#[from] ProfileError),
-    /// A file of the profile cannot be used.
-    #[error(transparent)]
-    Identity(#[from] IdentityError),
+    /// A file that the profile names cannot be used.
+    #[error("{}", text.en)]
+    Identity {
+        /// Stable token.
+        reason: &'static str,
+        /// Which file, why, and what to do.
+        text: Text,
+    },
     /// The gateway was not reached, or the connection broke: the outcome of what was under way is not known.
     #[error("{place} cannot be reached: {why}")]
     Unreachable {
@@ -99,6 +107,27 @@ impl ClientError {
         Self::Refused(Box::new(Refusal::from(status)))
     }
 
+    /// Understands a look at the gateway with bare TLS.
+    pub(super) fn from_probe(failure: &ProbeFailure, place: &str) -> Self {
+        let place = place.to_owned();
+        match failure {
+            ProbeFailure::Name(_) => Self::Identity { reason: failure.reason(), text: failure.text() },
+            ProbeFailure::Refused(error) => match tls_error(error) {
+                Some(rustls::Error::AlertReceived(alert)) => Self::CertificateRefused { place, alert: format!("{alert:?}") },
+                // Without an alert it may as well have been stopped.
+                _ => Self::Unreachable { place, why: chain(failure) },
+            },
+            ProbeFailure::Handshake(error) => match tls_error(error) {
+                Some(why @ (rustls::Error::InvalidCertificate(_) | rustls::Error::PeerIncompatible(_))) => {
+                    Self::GatewayNotTrusted { place, why: why.to_string() }
+                }
+                Some(rustls::Error::AlertReceived(alert)) => Self::CertificateRefused { place, alert: format!("{alert:?}") },
+                _ => Self::Unreachable { place, why: chain(failure) },
+            },
+            ProbeFailure::Connect { .. } | ProbeFailure::Silent(_) => Self::Unreachable { place, why: chain(failure) },
+        }
+    }
+
     /// True when the same request may succeed later, and no answer says that it was not done: repeat it with the same ids.
     pub fn is_worth_repeating(&self) -> bool {
         match self {
@@ -123,7 +152,7 @@ impl ClientError {
     /// Who is at fault.
     pub fn class(&self) -> FailureClass {
         match self {
-            Self::Profile(_) | Self::Identity(_) => FailureClass::Usage,
+            Self::Profile(_) | Self::Identity { .. } => FailureClass::Usage,
             Self::Unreachable { .. } => FailureClass::Unreachable,
             Self::GatewayNotTrusted { .. } | Self::Broken(_) => FailureClass::Failed,
             Self::CertificateRefused { .. } => FailureClass::Refused,
@@ -139,7 +168,7 @@ impl ClientError {
     pub fn reason(&self) -> &str {
         match self {
             Self::Profile(_) => "PROFILE",
-            Self::Identity(_) => "PROFILE_FILE",
+            Self::Identity { reason, .. } => reason,
             Self::Unreachable { .. } => "UNREACHABLE",
             Self::GatewayNotTrusted { .. } => "GATEWAY_NOT_TRUSTED",
             Self::CertificateRefused { .. } => "CERTIFICATE_REFUSED",
@@ -152,7 +181,7 @@ impl ClientError {
     pub fn text(&self) -> Text {
         match self {
             Self::Profile(error) => error.text(),
-            Self::Identity(error) => error.text(),
+            Self::Identity { text, .. } => text.clone(),
             Self::Unreachable { place, why } => Text::new(
                 format!("连不上网关 {place}：{why}。请核对地址与网络，确认网关在运行；`tongbao doctor` 可逐项检查"),
                 format!(
@@ -192,6 +221,18 @@ fn refused_certificate(place: &str, alert: &str) -> Text {
         format!("网关 {place} 不接受我方证书（{alert}）：{zh}"),
         format!("the gateway at {place} does not accept our certificate ({alert}): {en}"),
     )
+}
+
+impl From<TlsError> for ClientError {
+    fn from(error: TlsError) -> Self {
+        Self::Identity { reason: error.reason(), text: error.text() }
+    }
+}
+
+/// The TLS error inside an error of reading or writing.
+fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
+    let inner = error.get_ref()?;
+    inner.downcast_ref().or_else(|| inner.source()?.downcast_ref())
 }
 
 impl From<&Status> for Refusal {
@@ -292,6 +333,21 @@ mod tests {
         }
         assert!(of(Code::ResourceExhausted, Some(Duration::from_secs(1))).is_worth_repeating());
         assert!(!of(Code::Internal, None).is_worth_repeating());
+    }
+
+    #[test]
+    fn a_probe_tells_refusal_from_distrust_from_silence() {
+        use rustls::{AlertDescription, CertificateError};
+        let of = |failure: ProbeFailure| ClientError::from_probe(&failure, "gateway:1");
+        let alert = rustls::Error::AlertReceived(AlertDescription::CertificateRevoked);
+        let revoked = of(ProbeFailure::Refused(io::Error::new(io::ErrorKind::InvalidData, alert)));
+        assert_eq!(revoked, ClientError::CertificateRefused { place: "gateway:1".into(), alert: "CertificateRevoked".into() });
+        assert_eq!(revoked.class(), FailureClass::Refused);
+        assert!(revoked.text().en.contains("revoked"));
+        let untrusted = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
+        assert!(matches!(of(ProbeFailure::Handshake(io::Error::other(untrusted))), ClientError::GatewayNotTrusted { .. }));
+        let closed = of(ProbeFailure::Refused(io::ErrorKind::UnexpectedEof.into()));
+        assert_eq!(closed.class(), FailureClass::Unreachable);
     }
 
     #[test]

@@ -12,8 +12,6 @@ mod connection;
 mod error;
 mod evidence;
 mod feeds;
-mod identity;
-mod probe;
 mod profile;
 mod publisher;
 mod records;
@@ -25,13 +23,12 @@ pub use connection::{Connection, Signed};
 pub use error::{ClientError, FailureClass, FieldComplaint, Refusal};
 pub use evidence::Evidence;
 pub use feeds::Feeds;
-pub use identity::IdentityError;
-pub use probe::Greeting;
 pub use profile::{Place, Profile, ProfileError};
 pub use publisher::{BatchBounds, PublishStopped, Published, Publisher, PublisherOptions, batches};
 pub use records::Records;
 pub use retry::{Delays, RetryPolicy};
 pub use screening::Screening;
 pub use subscriber::{
-    Books, Counts, Each, Handler, Happening, Settled, StartOf, SubscribeOptions, Subscriber, Summary, Token, Verdict, Watch, each,
+    Books, Counts, Each, Handler, Happening, Saying, Sending, Settled, StartOf, SubscribeOptions, Subscriber, Summary, Token,
+    Verdict, Watch, each,
 };

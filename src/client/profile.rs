@@ -99,9 +99,10 @@ impl ProfileError {
     }
 }
 
+/// As written in the file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct Written {
     endpoint: toml::Spanned<String>,
     server_name: Option<String>,
     ca: PathBuf,
@@ -163,7 +164,7 @@ impl Profile {
             line: text.get(..at).unwrap_or(text).matches('\n').count() + 1,
             why,
         };
-        let file: File = toml::from_str(text)
+        let file: Written = toml::from_str(text)
             .map_err(|error| malformed(error.span().map_or(0, |span| span.start), error.message().to_owned()))?;
         let start = file.endpoint.span().start;
         let place = Place::parse(file.endpoint.get_ref()).map_err(|why| malformed(start, why))?;
