@@ -16,7 +16,7 @@ use super::{Shared, StartOf, Verdict};
 use crate::{domain::ids::Position, proto::Delivery};
 
 /// Handles deliveries.
-#[tonic::async_trait]
+#[async_trait::async_trait]
 pub trait Handler: Send + Sync + 'static {
     /// Handles deliveries in their order and returns one verdict for each, in the same order. A delivery without a verdict
     /// is retried. Settled means done: what must survive a crash has to be on disk before `Ack` is returned.
@@ -35,7 +35,7 @@ where
     Each(handle)
 }
 
-#[tonic::async_trait]
+#[async_trait::async_trait]
 impl<F, R> Handler for Each<F>
 where
     F: Fn(Delivery) -> R + Send + Sync + 'static,
