@@ -94,19 +94,20 @@ impl Deciding {
             .as_ref()
             .map(|system| (system.participant.as_str().to_owned(), system.name.clone()))
             .unwrap_or_default();
-        let mut entry = SealedEntry {
+        let bytes = draft.seal(index, self.plan.committed_at, self.head.position);
+        let leaf = leaf_hash(&bytes);
+        self.plan.subtrees.extend(self.plan.frontier.append(leaf));
+        self.plan.evidence.push(SealedEntry {
             index,
-            bytes: Vec::new(),
+            bytes,
+            leaf,
             kind: draft.kind,
             participant,
             system,
-            outcome: draft.outcome.clone(),
-            subjects: draft.subjects.clone(),
-            positions: draft.positions.clone(),
-        };
-        entry.bytes = draft.seal(index, self.plan.committed_at, self.head.position);
-        self.plan.nodes.extend(self.plan.frontier.append(leaf_hash(&entry.bytes)));
-        self.plan.evidence.push(entry);
+            outcome: draft.outcome,
+            subjects: draft.subjects,
+            positions: draft.positions,
+        });
         self.head.evidence_size = index + 1;
         index
     }

@@ -12,7 +12,7 @@ use crate::domain::{
     delivery::SubscriptionKey,
     digest::Digest,
     draft::StoredRecord,
-    evidence::{ActKind, Frontier, PositionRange},
+    evidence::{ActKind, Completed, Frontier, PositionRange},
     ids::{Micros, Position, RecordId},
     life_cycle::Step,
 };
@@ -57,6 +57,8 @@ pub struct SealedEntry {
     pub index: u64,
     /// Canonical bytes.
     pub bytes: Vec<u8>,
+    /// Leaf hash of the bytes.
+    pub leaf: Digest,
     /// What sort of act.
     pub kind: ActKind,
     /// Participant; empty = the gateway itself.
@@ -88,8 +90,8 @@ pub struct WritePlan {
     pub subscriptions: BTreeMap<SubscriptionKey, SubscriptionWrite>,
     /// Evidence, by index.
     pub evidence: Vec<SealedEntry>,
-    /// Complete subtrees of the evidence tree that the group completed, leaves included: (level, index, hash).
-    pub nodes: Vec<(u8, u64, Digest)>,
+    /// Subtrees of the evidence tree that became complete at the levels that stores keep.
+    pub subtrees: Vec<Completed>,
     /// Right edge of the evidence tree after the group.
     pub frontier: Frontier,
 }

@@ -91,7 +91,7 @@ impl Register {
         let codes: BTreeSet<_> = candidates.iter().map(|row| row.credit_code).collect();
         let found = candidates.into_iter().max_by_key(|row| row.position).filter(|_| codes.len() == 1)?;
         let stated = producer.region.or_else(|| names::region_in_name(&producer.name));
-        if stated.zip(found.region).is_some_and(|(stated, found)| contradict(stated, found)) {
+        if stated.zip(found.region).is_some_and(|(stated, found)| stated.contradicts(found)) {
             return None;
         }
         Some(Resolution {
@@ -101,18 +101,4 @@ impl Register {
             matched_key: if found.name_key == strict { MatchedKey::Strict } else { MatchedKey::Form },
         })
     }
-}
-
-/// Two regions contradict unless one lies in the other. The Corps (`66`) lies in Xinjiang (`65`).
-fn contradict(one: Region, other: Region) -> bool {
-    let significant = |region: Region| {
-        let code = region.code();
-        let mut digits = code.trim_end_matches('0').to_owned();
-        if digits.len() % 2 == 1 {
-            digits.push('0');
-        }
-        if digits.starts_with("66") { "65".to_owned() } else { digits }
-    };
-    let (one, other) = (significant(one), significant(other));
-    !one.starts_with(&other) && !other.starts_with(&one)
 }
