@@ -4,7 +4,7 @@
 //! after its frames are synced. The caches are bounded (16 MB for the writer, 4 MB a reader) and nothing is scanned at start,
 //! so that memory and start-up do not grow with the ledger.
 
-mod check;
+
 mod commit;
 mod errors;
 mod evidence;
