@@ -33,7 +33,7 @@ pub(super) async fn commit(store: &SqliteStore, group_id: u128, now: Micros, act
         return decided.ok_or_else(|| StoreError::Unavailable("the group was not decided".to_owned()));
     };
     // What the failed statement left of the transaction is not guessed at: the connection goes, its transaction with it.
-    drop(connection.close_hard().await);
+    drop(connection.detach().close_hard().await);
     // A commit that failed may be on disk all the same (the sync failed after the frames were written). The group id tells.
     match decided {
         Some(committed) if is_committed(&mut *store.reader().await?, group_id).await? => Ok(committed),

@@ -5,6 +5,7 @@
 //! so that memory and start-up do not grow with the ledger.
 
 
+mod check;
 mod commit;
 mod errors;
 mod evidence;
