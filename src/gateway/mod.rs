@@ -1,8 +1,21 @@
 //! The steps of an act: admit → permit → act → commit → answer. Knows the store's trait, never a home of it.
 
 mod caller;
+pub mod committer;
+pub mod dead_letters;
+pub mod evidence;
+#[expect(clippy::module_inception, reason = "the thing that the room is named after")]
+mod gateway;
+pub mod pages;
+pub mod policy;
+pub mod publish;
+pub mod pull;
 pub mod refusals;
 mod refused;
+pub mod screen;
+pub mod subscribe;
+pub mod subscriptions;
 
 pub use caller::{Caller, Operator, OperatorRole};
+pub use gateway::Gateway;
 pub use refused::{Class, Refused};

@@ -3,7 +3,11 @@
 //! It never waits for the store: readings and commits run beside it and come back as `Finished`. It never waits for a consumer:
 //! events go into the session's queue, and a session whose queue is full is sent away.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use tokio::sync::{mpsc, watch};
@@ -19,9 +23,9 @@ use super::{
 use crate::{
     domain::{
         dates::CivilDate,
-        delivery::{Delivery, Engine, Output, Persist, PersistKind, SessionId, Status, SubscriptionRow, SubscriptionState, Want},
+        delivery::{Delivery, Engine, Output, PauseReason, Persist, PersistKind, SessionId, SubscriptionRow, SubscriptionState, Want},
         draft::StoredRecord,
-        ids::{Micros, Position},
+        ids::{Micros, Position, Revision},
         ledger::{Outcome, Refusal},
     },
     store::StoreError,
@@ -40,9 +44,18 @@ const COMMANDS_AT_ONCE: usize = 64;
 
 /// What ran beside the host and is done.
 enum Finished {
-    Disclosed { batch_id: u64, rows: Vec<Arc<StoredRecord>>, result: Result<Done, Refused> },
+    Disclosed { batch_id: u64, read: Read, result: Result<Done, Refused> },
     Changed { change_id: u64, kind: PersistKind, settled: Vec<Position>, count: u64, result: Result<Done, Refused> },
     Read { result: Result<Reading, StoreError> },
+}
+
+/// What a disclosure had to read first.
+#[derive(Default)]
+struct Read {
+    /// Rows that were no longer in memory.
+    rows: Vec<Arc<StoredRecord>>,
+    /// Current revisions of what is redriven.
+    current: HashMap<Position, Revision>,
 }
 
 /// The session that is attached.
@@ -75,9 +88,12 @@ pub(super) struct Host {
     tail: watch::Receiver<Position>,
     rights: Rights,
     attached: Option<Attached>,
+    /// The session said that it goes, or the gateway did: what is unsettled when it ends is not counted.
+    is_draining: bool,
     attaching: Option<Attaching>,
-    changing: std::collections::VecDeque<Changing>,
+    changing: VecDeque<Changing>,
     rows: Rows,
+    current: HashMap<Position, Revision>,
     work: FuturesUnordered<BoxFuture<'static, Finished>>,
     is_reading: bool,
     /// Wall clock at the start; time goes on by the monotonic clock, so that leases do not jump with the wall.
@@ -85,7 +101,7 @@ pub(super) struct Host {
     hold_until: Micros,
     next_heartbeat: Micros,
     last_needed: Micros,
-    last_pause: Option<crate::domain::delivery::PauseReason>,
+    last_pause: Option<PauseReason>,
     stopping: Option<Micros>,
     closed: Option<&'static str>,
 }
@@ -106,9 +122,11 @@ impl Host {
             tail,
             rights,
             attached: None,
+            is_draining: false,
             attaching: None,
-            changing: std::collections::VecDeque::new(),
+            changing: VecDeque::new(),
             rows: Rows::new(),
+            current: HashMap::new(),
             work: FuturesUnordered::new(),
             is_reading: false,
             epoch_of_time: (now, parts.world.clock.monotonic()),
@@ -222,7 +240,7 @@ impl Host {
             }
             Command::Window { attachment, window } => {
                 if self.is_current(attachment) {
-                    self.engine.window(window);
+                    self.engine.window(now, window);
                 }
             }
             Command::Heartbeat { attachment } => {
@@ -232,7 +250,8 @@ impl Host {
             }
             Command::Drain { attachment } => {
                 if self.is_current(attachment) {
-                    self.engine.drain();
+                    self.is_draining = true;
+                    self.engine.drain(now);
                 }
             }
             Command::Detach { attachment } => {
@@ -276,14 +295,16 @@ impl Host {
 
     fn detach(&mut self, now: Micros) {
         if let Some(attached) = self.attached.take() {
-            self.engine.detach(now, attached.session);
+            self.engine.detach(now, attached.session, self.is_draining);
         }
     }
 
     fn begin_stop(&mut self) {
         self.stopping = Some(self.now());
         self.tell(Event::GoAway { reason: "shutdown", reconnect_after_ms: 1_000 });
-        self.engine.drain();
+        self.is_draining = true;
+        let now = self.now();
+        self.engine.drain(now);
     }
 
     /// Tells the session to go and forgets it.
@@ -381,6 +402,7 @@ impl Host {
             self.tell(Event::GoAway { reason: "taken_over", reconnect_after_ms: 30_000 });
         }
         self.attached = Some(attaching.attached);
+        self.is_draining = false;
         let (identity, status) = (self.parts.store.identity().clone(), self.engine.status());
         self.tell(Event::Opened { epoch, ledger_id: identity.ledger_id, generation: identity.generation, status });
         // The asker may be gone; its session is then dropped, which detaches.
@@ -403,6 +425,7 @@ impl Host {
                     lease_expires_at,
                     recall: delivery.recall,
                     redriven: delivery.redriven,
+                    current_revision: self.current.remove(&delivery.position).unwrap_or(0),
                     left_filter: delivery.left_filter,
                     record,
                 })
@@ -413,8 +436,6 @@ impl Host {
 
     /// Records a disclosure, then tells the engine. Rows that are no longer in memory are read again first.
     fn disclose(&mut self, batch_id: u64, deliveries: Vec<Delivery>) {
-        let missing: Vec<Position> =
-            deliveries.iter().map(|delivery| delivery.position).filter(|position| !self.rows.contains_key(position)).collect();
         let known: Rows = deliveries
             .iter()
             .filter_map(|delivery| Some((delivery.position, self.rows.get(&delivery.position)?.clone())))
@@ -422,16 +443,14 @@ impl Host {
         let caller = self.attached.as_ref().map(|attached| attached.caller.clone());
         let (key, epoch, parts) = (self.row.key.clone(), self.engine.status().epoch, self.parts.clone());
         let work = async move {
-            let (mut rows, mut read) = (known, Vec::new());
-            if !missing.is_empty() {
-                match parts.store.at(&missing).await {
-                    Ok(records) => read = records.into_iter().map(Arc::new).collect(),
-                    Err(error) => return Finished::Disclosed { batch_id, rows: Vec::new(), result: Err(error.into()) },
-                }
-                rows.extend(read.iter().map(|record: &Arc<StoredRecord>| (record.position, record.clone())));
-            }
+            let read = match read_missing(&parts, &deliveries, &known).await {
+                Ok(read) => read,
+                Err(error) => return Finished::Disclosed { batch_id, read: Read::default(), result: Err(error.into()) },
+            };
+            let mut rows = known;
+            rows.extend(read.rows.iter().map(|record| (record.position, record.clone())));
             let act = commits::disclosure(&key, epoch, caller.as_ref(), &deliveries, &rows);
-            Finished::Disclosed { batch_id, rows: read, result: parts.committer.commit(act).await }
+            Finished::Disclosed { batch_id, read, result: parts.committer.commit(act).await }
         };
         self.work.push(work.boxed());
     }
@@ -462,27 +481,28 @@ impl Host {
     fn finished(&mut self, finished: Finished) {
         let now = self.now();
         match finished {
-            Finished::Disclosed { batch_id, rows, result } => {
-                self.rows.extend(rows.into_iter().map(|record| (record.position, record)));
+            Finished::Disclosed { batch_id, read, result } => {
+                self.rows.extend(read.rows.into_iter().map(|record| (record.position, record)));
+                self.current.extend(read.current);
                 match self.stands(now, result) {
                     Ok(()) => self.engine.committed(batch_id, now),
-                    Err(_) => self.engine.aborted(batch_id),
+                    Err(_) => self.engine.aborted(batch_id, now),
                 }
             }
             Finished::Changed { change_id, kind, settled, count, result } => {
                 let result = self.stands(now, result);
                 if result.is_ok() {
                     settled.iter().for_each(|position| drop(self.rows.remove(position)));
-                    self.engine.persisted(change_id);
+                    self.engine.persisted(change_id, now);
                 } else {
-                    self.engine.persist_failed(change_id);
+                    self.engine.persist_failed(change_id, now);
                 }
                 self.answer(&kind, count, result);
             }
             Finished::Read { result } => {
                 self.is_reading = false;
                 match result {
-                    Ok(reading) => self.feed(reading),
+                    Ok(reading) => self.feed(now, reading),
                     Err(error) => {
                         tracing::warn!(subscription = %self.row.key.name, %error, "reading failed; trying again");
                         self.hold_until = now + PAUSE_AFTER_FAILURE;
@@ -536,7 +556,7 @@ impl Host {
         Err(refused)
     }
 
-    fn feed(&mut self, reading: Reading) {
+    fn feed(&mut self, now: Micros, reading: Reading) {
         let mut take = |rows: Vec<super::reading::Row>| {
             rows.into_iter()
                 .map(|row| {
@@ -546,20 +566,39 @@ impl Host {
                 .collect::<Vec<_>>()
         };
         match reading {
-            Reading::Scanned { upto, rows } => {
+            Reading::Scanned { after, upto, rows } => {
                 let rows = take(rows);
-                self.engine.rows(upto, rows);
+                self.engine.rows(now, after, upto, rows);
             }
-            Reading::OfKey { order_key, upto, rows } => {
+            Reading::OfKey { order_key, after, upto, rows } => {
                 let rows = take(rows);
-                self.engine.key_rows(&order_key, upto, rows);
+                self.engine.key_rows(now, &order_key, after, upto, rows);
             }
             Reading::Again { asked, rows } => {
                 let rows = take(rows);
-                self.engine.reread(&asked, rows);
+                self.engine.reread(now, &asked, rows);
             }
         }
     }
+}
+
+/// Reads the rows of a batch that are no longer in memory, and the current revisions of those that are redriven.
+async fn read_missing(parts: &HostParts, deliveries: &[Delivery], known: &Rows) -> Result<Read, StoreError> {
+    let missing: Vec<Position> =
+        deliveries.iter().map(|delivery| delivery.position).filter(|position| !known.contains_key(position)).collect();
+    let rows: Vec<Arc<StoredRecord>> = match missing.as_slice() {
+        [] => Vec::new(),
+        missing => parts.store.at(missing).await?.into_iter().map(Arc::new).collect(),
+    };
+    let mut current = HashMap::new();
+    for delivery in deliveries.iter().filter(|delivery| delivery.redriven) {
+        let found = rows.iter().find(|record| record.position == delivery.position);
+        let Some(record) = known.get(&delivery.position).or(found) else { continue };
+        if let Some(stands) = parts.store.record(&record.record_id, None, parts.tail.position()).await? {
+            current.insert(delivery.position, stands.revision);
+        }
+    }
+    Ok(Read { rows, current })
 }
 
 /// The subscription is held by another.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{hosts::HostParts, rights::Rights};
 use crate::{
     domain::{
-        delivery::{Candidate, SubscriptionRow, Want},
+        delivery::{Candidate, SubscriptionRow, Want, is_recall},
         draft::{OrderKey, StoredRecord},
         ids::Position,
     },
@@ -26,9 +26,9 @@ pub(super) struct Row {
 /// What was read.
 pub(super) enum Reading {
     /// Everything in (after, upto] was looked through.
-    Scanned { upto: Position, rows: Vec<Row> },
+    Scanned { after: Position, upto: Position, rows: Vec<Row> },
     /// The same for one order key.
-    OfKey { order_key: OrderKey, upto: Position, rows: Vec<Row> },
+    OfKey { order_key: OrderKey, after: Position, upto: Position, rows: Vec<Row> },
     /// Those of the positions that are still admitted.
     Again { asked: Vec<Position>, rows: Vec<Row> },
 }
@@ -62,7 +62,7 @@ impl Reader {
             let skip = self.superseded(reached + 1, last.position).await?;
             for record in &records {
                 if rows.len() >= max {
-                    return Ok(Reading::Scanned { upto: reached, rows });
+                    return Ok(Reading::Scanned { after, upto: reached, rows });
                 }
                 reached = record.position;
                 if skip.binary_search(&reached).is_err() {
@@ -70,7 +70,7 @@ impl Reader {
                 }
             }
         }
-        Ok(Reading::Scanned { upto: reached, rows })
+        Ok(Reading::Scanned { after, upto: reached, rows })
     }
 
     async fn of_key(&self, order_key: OrderKey, after: Position, upto: Position, max: usize) -> Result<Reading, StoreError> {
@@ -84,7 +84,7 @@ impl Reader {
             .filter(|record| skip.binary_search(&record.position).is_err())
             .filter_map(|record| self.row(&Arc::new(record), false))
             .collect();
-        Ok(Reading::OfKey { order_key, upto: reached, rows })
+        Ok(Reading::OfKey { order_key, after, upto: reached, rows })
     }
 
     /// At or below a snapshot, positions whose record has a later revision at or below it.
@@ -112,7 +112,7 @@ impl Reader {
             record_id: record.record_id.clone(),
             revision: record.revision,
             bytes: record.sections.len() as u64,
-            recall: crate::domain::delivery::is_recall(&record.attributes),
+            recall: is_recall(&record.attributes),
             left_filter: selected.is_some_and(|marks| marks.left_filter),
         };
         Some(Row { candidate, record: record.clone() })
