@@ -15,6 +15,7 @@ mod refused;
 pub mod screen;
 pub mod subscribe;
 pub mod subscriptions;
+pub mod tail;
 
 pub use caller::{Caller, Operator, OperatorRole};
 pub use gateway::Gateway;
