@@ -4,5 +4,7 @@ pub mod clock;
 pub mod domain;
 pub mod gateway;
 pub mod proto;
+pub mod rpc;
 pub mod store;
+pub mod telemetry;
 pub mod tls;
