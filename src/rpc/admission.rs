@@ -89,7 +89,7 @@ where
         };
         let admitted = match self.door.admit(method, &peer, request.headers(), &asked) {
             Ok(caller) => caller,
-            Err(turned) => return ready(self.door.turn_away(method, &peer, turned, asked).into_http()),
+            Err(turned) => return ready(self.door.turn_away(method, &peer, *turned, asked).into_http()),
         };
         if let Some(caller) = admitted {
             request.extensions_mut().insert(Arc::new(caller));
@@ -156,9 +156,9 @@ struct Turned {
     operator: Option<String>,
 }
 
-impl From<Refused> for Turned {
+impl From<Refused> for Box<Turned> {
     fn from(refused: Refused) -> Self {
-        Self { refused, system: None, operator: None }
+        Self::new(Turned { refused, system: None, operator: None })
     }
 }
 
@@ -170,7 +170,7 @@ impl Door {
         peer: &Peer,
         headers: &HeaderMap,
         asked: &Asked,
-    ) -> Result<Option<Caller>, Turned> {
+    ) -> Result<Option<Caller>, Box<Turned>> {
         let now = self.world.clock.now();
         if let Some(distrust) = peer.distrust(now) {
             return Err(distrusted(distrust).into());
@@ -182,12 +182,13 @@ impl Door {
         let system = system_of(peer, &self.trust_domain, &register)?.clone();
         let operator = match self.operator(peer, headers, now) {
             Ok(operator) => operator,
-            Err(refused) => return Err(Turned { refused, system: Some(system), operator: None }),
+            Err(refused) => return Err(Box::new(Turned { refused, system: Some(system), operator: None })),
         };
         if let Access::Operator(role) = method.access
             && let Err(refused) = check_role(operator.as_ref(), role)
         {
-            return Err(Turned { refused, system: Some(system), operator: operator.map(|operator| operator.name) });
+            let operator = operator.map(|operator| operator.name);
+            return Err(Box::new(Turned { refused, system: Some(system), operator }));
         }
         Ok(Some(Caller {
             system,

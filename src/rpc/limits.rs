@@ -39,9 +39,9 @@ impl Default for Limits {
             streams_per_connection: 256,
             max_connections: 1024,
             handshake_timeout: Duration::from_secs(10),
-            request_timeout: Duration::from_secs(60),
-            max_connection_age: Some(Duration::from_secs(24 * 3600)),
-            connection_age_grace: Duration::from_secs(60),
+            request_timeout: Duration::from_mins(1),
+            max_connection_age: Some(Duration::from_hours(24)),
+            connection_age_grace: Duration::from_mins(1),
             keepalive_interval: Duration::from_secs(20),
             keepalive_timeout: Duration::from_secs(20),
         }

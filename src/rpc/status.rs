@@ -3,10 +3,10 @@
 //! A status carries `google.rpc` details: `ErrorInfo` (the stable reason, domain `tongbao`), `BadRequest` with a reason for each
 //! field, `RetryInfo`, and `RequestInfo` where the request is known. Message and descriptions are in the caller's language.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt::Write as _};
 
 use tonic::{Code, Status};
-use tonic_types::{BadRequest, ErrorDetails, FieldViolation, StatusExt as _};
+use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
 
 use crate::{
     domain::violation::{Lang, Text},
@@ -56,7 +56,7 @@ pub(super) fn compose(refused: &Refused, lang: Lang, request_id: Option<&str>) -
             reason: violation.reason.to_owned(),
             localized_message: None,
         });
-        details.set_bad_request(BadRequest::new(violations.collect::<Vec<_>>()));
+        details.set_bad_request(violations.collect::<Vec<_>>());
     }
     if let Some(delay) = refused.retry_after {
         details.set_retry_info(Some(delay));
@@ -67,10 +67,11 @@ pub(super) fn compose(refused: &Refused, lang: Lang, request_id: Option<&str>) -
     let mut message = refused.text.get(lang).to_owned();
     let left_out = refused.violations.len().saturating_sub(MAX_VIOLATIONS);
     if left_out > 0 {
-        message.push_str(&match lang {
-            Lang::Zh => format!("（另有 {left_out} 处未列出）"),
-            Lang::En => format!(" ({left_out} more are not listed)"),
-        });
+        // Writing into a string does not fail.
+        let _ = match lang {
+            Lang::Zh => write!(message, "（另有 {left_out} 处未列出）"),
+            Lang::En => write!(message, " ({left_out} more are not listed)"),
+        };
     }
     Status::with_error_details(code(refused.class), message, details)
 }

@@ -247,7 +247,7 @@ mod tests {
 
     fn verifier(public: &str) -> TokenVerifier {
         let policy =
-            TokenPolicy { issuer: "tongbao".into(), audience: "gateway".into(), max_ttl: Duration::from_secs(3600) };
+            TokenPolicy { issuer: "tongbao".into(), audience: "gateway".into(), max_ttl: Duration::from_hours(1) };
         TokenVerifier::new(&policy, &[public]).expect("verifier")
     }
 
@@ -258,7 +258,7 @@ mod tests {
             operator: "王敏".into(),
             roles: vec![OperatorRole::Audit],
             certificate_sha256: CERTIFICATE,
-            ttl: Duration::from_secs(900),
+            ttl: Duration::from_mins(15),
         }
     }
 
@@ -316,7 +316,7 @@ mod tests {
         let (private, public) = keys();
         let (_, other) = keys();
         let policy =
-            TokenPolicy { issuer: "tongbao".into(), audience: "gateway".into(), max_ttl: Duration::from_secs(3600) };
+            TokenPolicy { issuer: "tongbao".into(), audience: "gateway".into(), max_ttl: Duration::from_hours(1) };
         let verifier = TokenVerifier::new(&policy, &[other, public]).expect("verifier");
         let token = issue(&order(), private.as_bytes(), NOW).expect("issued");
         assert!(verifier.verify(&token, &CERTIFICATE, NOW).is_ok());

@@ -3,7 +3,7 @@
 use std::{io, net::SocketAddr, sync::Arc};
 
 use axum::{
-    Json, Router,
+    Router,
     extract::State,
     http::{StatusCode, header},
     response::IntoResponse,
@@ -80,7 +80,8 @@ async fn ready(State(told): State<Told>) -> impl IntoResponse {
     let checks = told.readiness.checks().await;
     let ready = checks.iter().all(|check| check.ok);
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(serde_json::json!({ "ready": ready, "checks": checks })))
+    let body = serde_json::json!({ "ready": ready, "checks": checks }).to_string();
+    (status, [(header::CONTENT_TYPE, "application/json")], body)
 }
 
 #[cfg(test)]
