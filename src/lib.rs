@@ -1,6 +1,7 @@
 //! Tongbao (通报): a mutually authenticated exchange gateway.
 pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod domain;
 pub mod gateway;
 pub mod proto;
