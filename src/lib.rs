@@ -1,5 +1,6 @@
 //! Tongbao (通报): a mutually authenticated exchange gateway.
 pub mod cli;
+pub mod client;
 pub mod clock;
 pub mod config;
 pub mod domain;

@@ -133,7 +133,9 @@ impl TlsError {
             ),
             Self::AuthorityWithoutList { authority } => Text::new(
                 format!("签发机构「{authority}」没有吊销列表，其客户端将全部被拒；请在 tls.crls 中补上"),
-                format!("no revocation list is of the authority `{authority}`: all its clients would be refused; add it to tls.crls"),
+                format!(
+                    "no revocation list is of the authority `{authority}`: all its clients would be refused; add it to tls.crls"
+                ),
             ),
             Self::ListOfStranger { path, issuer } => Text::new(
                 format!("吊销列表 {}（签发者「{issuer}」）不是由 tls.client_authorities 中的机构签发的", path.display()),

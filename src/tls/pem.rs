@@ -30,9 +30,7 @@ pub fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     let bytes = secret(path)?;
     match PrivateKeyDer::from_pem_slice(&bytes) {
         Ok(key) => Ok(key),
-        Err(rustls::pki_types::pem::Error::NoItemsFound) => {
-            Err(TlsError::Nothing { path: path.to_owned(), what: "PRIVATE KEY" })
-        }
+        Err(rustls::pki_types::pem::Error::NoItemsFound) => Err(TlsError::Nothing { path: path.to_owned(), what: "PRIVATE KEY" }),
         Err(error) => Err(malformed(path, &error)),
     }
 }

@@ -108,9 +108,8 @@ pub async fn probe(
 
 async fn probe_unbounded(address: &str, server_name: &str, config: Arc<ClientConfig>) -> Result<ProbeReport, ProbeFailure> {
     let name = ServerName::try_from(server_name.to_owned()).map_err(|_| ProbeFailure::Name(server_name.to_owned()))?;
-    let tcp = TcpStream::connect(address)
-        .await
-        .map_err(|source| ProbeFailure::Connect { address: address.to_owned(), source })?;
+    let tcp =
+        TcpStream::connect(address).await.map_err(|source| ProbeFailure::Connect { address: address.to_owned(), source })?;
     let mut io = TlsConnector::from(config).connect(name, tcp).await.map_err(ProbeFailure::Handshake)?;
     let report = report(&io).ok_or_else(|| ProbeFailure::Handshake(io::Error::other("no certificate")))?;
     // A gateway that refuses may close before it reads this; then the read below tells the alert.

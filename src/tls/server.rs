@@ -16,9 +16,7 @@ use rustls::{
 use tokio_rustls::TlsAcceptor;
 use x509_parser::prelude::{CertificateRevocationList, FromDer as _, X509Certificate};
 
-use super::{
-    ALPN_HTTP2, ClockTime, Distrust, Peer, TlsError, pem, provider, unix_time,
-};
+use super::{ALPN_HTTP2, ClockTime, Distrust, Peer, TlsError, pem, provider, unix_time};
 use crate::{clock::Clock, domain::ids::Micros};
 
 /// The files a gateway's TLS is made of.
