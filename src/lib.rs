@@ -2,8 +2,11 @@
 pub mod cli;
 pub mod client;
 pub mod clock;
+pub mod config;
 pub mod domain;
 pub mod gateway;
 pub mod proto;
+pub mod rpc;
 pub mod store;
+pub mod telemetry;
 pub mod tls;
