@@ -5,6 +5,7 @@
 //! [`Command`] and its arm in [`Command::run`].
 
 mod context;
+pub mod evidence_folder;
 mod failure;
 
 use std::{path::PathBuf, process::ExitCode};
