@@ -26,6 +26,15 @@ impl Filed {
     }
 }
 
+/// A stored revision as one reader may see it.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// As it stands in the ledger.
+    pub stored: StoredRecord,
+    /// Its restricted section is shown too; else only that section's digest.
+    pub restricted: bool,
+}
+
 /// A stored revision, as others refer to it.
 #[must_use]
 pub fn reference(stored: &StoredRecord) -> RecordReference {
@@ -117,7 +126,7 @@ pub struct EnterpriseFile {
     /// Names known, newest first, each once.
     pub names: Vec<String>,
     /// Records in force, by position.
-    pub records: Vec<StoredRecord>,
+    pub records: Vec<Shown>,
     /// Where its nonconformities stand, by record.
     pub nonconformities: Vec<NonconformityStatus>,
     /// A nonconformity stands on the deny-list.
@@ -127,20 +136,21 @@ pub struct EnterpriseFile {
 }
 
 impl EnterpriseFile {
-    /// Puts it together from what the reader may see; `None` when that is nothing. Withdrawn records are no part of it.
+    /// Puts it together from what the reader may see (`true` = the restricted section too); `None` when that is nothing. Withdrawn
+    /// records are no part of it.
     #[must_use]
     pub fn assemble(
         credit_code: CreditCode,
-        mut records: Vec<Filed>,
+        mut records: Vec<(Filed, bool)>,
         nonconformities: Vec<NonconformityStatus>,
         day: CivilDate,
     ) -> Option<Self> {
-        records.retain(|filed| !filed.stored.attributes.withdrawn);
-        records.sort_by_key(|filed| filed.stored.position);
+        records.retain(|(filed, _)| !filed.stored.attributes.withdrawn);
+        records.sort_by_key(|(filed, _)| filed.stored.position);
         if records.is_empty() {
             return None;
         }
-        let on_allow_list = records.iter().any(|filed| match &filed.content.matter {
+        let on_allow_list = records.iter().any(|(filed, _)| match &filed.content.matter {
             Matter::ExportQualification(matter) => is_valid_on(matter.valid_from, matter.valid_to, day),
             _ => false,
         });
@@ -150,7 +160,7 @@ impl EnterpriseFile {
             on_deny_list: nonconformities.iter().any(NonconformityStatus::denies),
             on_allow_list,
             nonconformities,
-            records: records.into_iter().map(|filed| filed.stored).collect(),
+            records: records.into_iter().map(|(filed, restricted)| Shown { stored: filed.stored, restricted }).collect(),
         })
     }
 }
@@ -161,8 +171,8 @@ pub fn is_valid_on(valid_from: CivilDate, valid_to: Option<CivilDate>, day: Civi
     valid_from.first_day() <= day.first_day() && valid_to.is_none_or(|to| day.first_day() <= to.last_day())
 }
 
-fn names(records: &[Filed]) -> Vec<String> {
-    let parties = records.iter().rev().filter_map(|filed| match &filed.content.matter {
+fn names(records: &[(Filed, bool)]) -> Vec<String> {
+    let parties = records.iter().rev().filter_map(|(filed, _)| match &filed.content.matter {
         Matter::Nonconformity(matter) => Some(&matter.producer),
         Matter::EnterpriseSurvey(matter) => Some(&matter.enterprise),
         Matter::ExportQualification(matter) => Some(&matter.enterprise),
@@ -273,16 +283,17 @@ mod tests {
         let (from, code) = (qualification.valid_from, qualification.enterprise.credit_code.expect("a code"));
         let mut withdrawn = filed(7, Matter::EnterpriseSurvey(Box::new(survey.clone())));
         withdrawn.stored.attributes.withdrawn = true;
-        let records = vec![
+        let records = [
             withdrawn.clone(),
             filed(5, Matter::ExportQualification(Box::new(qualification))),
             filed(2, Matter::EnterpriseSurvey(Box::new(survey.clone()))),
             filed(3, Matter::EnterpriseSurvey(Box::new(survey))),
         ];
+        let records = records.into_iter().map(|filed| (filed, false)).collect();
         let file = EnterpriseFile::assemble(code, records, Vec::new(), from).expect("a file");
         assert_eq!(file.names, ["新名", "旧名"]);
-        assert_eq!(file.records.iter().map(|record| record.position).collect::<Vec<_>>(), [2, 3, 5]);
+        assert_eq!(file.records.iter().map(|shown| shown.stored.position).collect::<Vec<_>>(), [2, 3, 5]);
         assert!(file.on_allow_list && !file.on_deny_list);
-        assert!(EnterpriseFile::assemble(code, vec![withdrawn], Vec::new(), from).is_none());
+        assert!(EnterpriseFile::assemble(code, vec![(withdrawn, false)], Vec::new(), from).is_none());
     }
 }

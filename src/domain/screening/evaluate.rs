@@ -20,7 +20,7 @@ use crate::domain::{
     ids::Micros,
     life_cycle::State,
     products::ProductKind,
-    records::{RecordReference, TrackKind},
+    records::{RecordReference, Token as _, TrackKind},
     violation::Text,
 };
 
@@ -290,13 +290,5 @@ fn words_of_state(state: State) -> Text {
 }
 
 fn words_of_track(track: TrackKind) -> Text {
-    match track {
-        TrackKind::Sealing => Text::new("查封", "Sealing"),
-        TrackKind::Seizure => Text::new("扣押", "Seizure"),
-        TrackKind::Transfer => Text::new("移送", "Transfer to the judiciary"),
-        TrackKind::Case => Text::new("立案", "Case"),
-        TrackKind::Recall => Text::new("召回", "Recall"),
-        TrackKind::MeltblownTrace => Text::new("熔喷布追溯", "Meltblown trace"),
-        TrackKind::FollowUp => Text::new("回头看", "Follow-up"),
-    }
+    Text::new(track.name_zh(), format!("The measure `{}`", track.token()))
 }
