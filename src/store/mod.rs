@@ -3,6 +3,7 @@
 //! Invariants: fact and evidence are one transaction; positions and evidence indexes are taken under the head lock, without
 //! gaps; an answer is given only after the transaction is on disk.
 
+mod encoding;
 pub mod sqlite;
 
 use async_trait::async_trait;
