@@ -8,7 +8,7 @@ use super::{
 };
 use crate::domain::{
     life_cycle::State,
-    records::{TrackKind, TrackScope},
+    records::TrackScope,
 };
 
 /// What a state means for goods (the columns of the life-cycle table, domain.md §5).
@@ -160,12 +160,6 @@ impl Pair {
             })
             .map(|cell| cell.rule)
     }
-}
-
-/// True for tracks that bar goods while they are open: sealing, seizure, transfer.
-#[must_use]
-pub const fn track_holds(track: TrackKind) -> bool {
-    matches!(track, TrackKind::Sealing | TrackKind::Seizure | TrackKind::Transfer)
 }
 
 /// The rule for an open sealing, seizure or transfer; `None` = the goods are outside its scope.
