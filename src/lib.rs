@@ -2,5 +2,6 @@
 pub mod clock;
 pub mod domain;
 pub mod gateway;
+pub mod intake;
 pub mod proto;
 pub mod store;
