@@ -1,4 +1,5 @@
 //! Tongbao (通报): a mutually authenticated exchange gateway.
+pub mod cli;
 pub mod clock;
 pub mod domain;
 pub mod gateway;

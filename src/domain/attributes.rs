@@ -1,12 +1,6 @@
 //! What queries and filters need of a revision, beside its bytes.
 
-use super::{
-    credit_code::CreditCode,
-    feeds::Feed,
-    life_cycle::Step,
-    records::Kind,
-    regions::Region,
-};
+use super::{credit_code::CreditCode, feeds::Feed, life_cycle::Step, records::Kind, regions::Region};
 
 /// What queries and filters need of a revision. Derived from the content at the door; for a disposition the region, kinds,
 /// items and enterprise are those of its nonconformity, filled in when it is committed.

@@ -2,6 +2,7 @@
 
 pub mod attributes;
 pub mod credit_code;
+pub mod customs;
 pub mod dates;
 pub mod delivery;
 pub mod digest;
@@ -19,4 +20,5 @@ pub mod records;
 pub mod regions;
 pub mod screening;
 pub mod standards;
+mod tables;
 pub mod violation;

@@ -8,6 +8,7 @@ pub mod sqlite;
 use async_trait::async_trait;
 
 use crate::domain::{
+    attributes::SubjectKey,
     credit_code::CreditCode,
     delivery::{DeadLetter, SubscriptionKey, SubscriptionState},
     draft::{OrderKey, StoredRecord},
@@ -16,7 +17,6 @@ use crate::domain::{
     ids::{Micros, ParticipantId, Position, RecordId, Revision},
     ledger::{Act, Attestation, Committed, Head},
     records::Kind,
-    attributes::SubjectKey,
 };
 
 /// Why the store could not do what was asked. Never a domain refusal: those are outcomes.
@@ -131,7 +131,13 @@ pub trait Store: Send + Sync + 'static {
     async fn page(&self, after: Position, upto: Position, bounds: PageBounds) -> Result<Vec<StoredRecord>, StoreError>;
 
     /// Revisions of one order key at positions > `after` and ≤ `upto`, ascending, at most `limit`.
-    async fn page_of_key(&self, key: &OrderKey, after: Position, upto: Position, limit: usize) -> Result<Vec<StoredRecord>, StoreError>;
+    async fn page_of_key(
+        &self,
+        key: &OrderKey,
+        after: Position,
+        upto: Position,
+        limit: usize,
+    ) -> Result<Vec<StoredRecord>, StoreError>;
 
     /// Single revisions by position, ascending; missing ones are left out.
     async fn at(&self, positions: &[Position]) -> Result<Vec<StoredRecord>, StoreError>;
@@ -143,14 +149,25 @@ pub trait Store: Send + Sync + 'static {
     async fn position_at(&self, time: Micros) -> Result<Position, StoreError>;
 
     /// One record as it stood at `as_of`: the given revision, or the one in force.
-    async fn record(&self, id: &RecordId, revision: Option<Revision>, as_of: Position) -> Result<Option<StoredRecord>, StoreError>;
+    async fn record(
+        &self,
+        id: &RecordId,
+        revision: Option<Revision>,
+        as_of: Position,
+    ) -> Result<Option<StoredRecord>, StoreError>;
 
     /// Revisions in force at `as_of` of all records that were ever filed under one of the subjects, by position. Callers
     /// check the content: a record may have moved away from a subject since.
     async fn by_subjects(&self, subjects: &[SubjectKey], as_of: Position, limit: usize) -> Result<Vec<StoredRecord>, StoreError>;
 
     /// Revisions in force at `as_of` that match, at positions > `after`, ascending, at most `limit`.
-    async fn list(&self, query: &RecordQuery, as_of: Position, after: Position, limit: usize) -> Result<Vec<StoredRecord>, StoreError>;
+    async fn list(
+        &self,
+        query: &RecordQuery,
+        as_of: Position,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<StoredRecord>, StoreError>;
 
     /// All attestations that stand.
     async fn attestations(&self) -> Result<Vec<Attestation>, StoreError>;
@@ -159,16 +176,28 @@ pub trait Store: Send + Sync + 'static {
     async fn subscription(&self, key: &SubscriptionKey) -> Result<Option<SubscriptionState>, StoreError>;
 
     /// Names of a participant's subscriptions after `after`, ascending, at most `limit`.
-    async fn subscription_names(&self, participant: &ParticipantId, after: &str, limit: usize) -> Result<Vec<String>, StoreError>;
+    async fn subscription_names(&self, participant: &ParticipantId, after: &str, limit: usize)
+    -> Result<Vec<String>, StoreError>;
 
     /// Dead letters at positions > `after`, ascending, at most `limit`.
-    async fn dead_letters(&self, key: &SubscriptionKey, query: &DeadLetterQuery, after: Position, limit: usize) -> Result<Vec<DeadLetter>, StoreError>;
+    async fn dead_letters(
+        &self,
+        key: &SubscriptionKey,
+        query: &DeadLetterQuery,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, StoreError>;
 
     /// Canonical bytes of evidence entries `first..first + limit`, ascending.
     async fn evidence(&self, first: u64, limit: usize) -> Result<Vec<(u64, Vec<u8>)>, StoreError>;
 
     /// Entries that match at indexes > `after` (`None` = from the first), ascending, at most `limit`.
-    async fn search_evidence(&self, query: &EvidenceQuery, after: Option<u64>, limit: usize) -> Result<Vec<(u64, Vec<u8>)>, StoreError>;
+    async fn search_evidence(
+        &self,
+        query: &EvidenceQuery,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<(u64, Vec<u8>)>, StoreError>;
 
     /// Hashes of the complete subtrees (level, index), leaf hashes at level 0, in the order asked: what proofs are made of.
     async fn evidence_nodes(&self, nodes: &[(u8, u64)]) -> Result<Vec<[u8; 32]>, StoreError>;

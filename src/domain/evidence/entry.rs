@@ -1,6 +1,10 @@
 //! What is recorded of an act.
 
-use crate::domain::{digest::Digest, feeds::Feed, ids::{Position, SystemId}};
+use crate::domain::{
+    digest::Digest,
+    feeds::Feed,
+    ids::{Position, SystemId},
+};
 
 /// What sort of act an entry records; numbers as in `evidence.proto`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -35,6 +39,65 @@ pub enum ActKind {
     Audit = 14,
 }
 
+impl ActKind {
+    /// All kinds.
+    pub const ALL: [Self; 14] = [
+        Self::Publish,
+        Self::Attest,
+        Self::Disclose,
+        Self::Settle,
+        Self::Pull,
+        Self::Screen,
+        Self::Subscription,
+        Self::Attach,
+        Self::Redrive,
+        Self::Discard,
+        Self::Refuse,
+        Self::RefusalSummary,
+        Self::Administer,
+        Self::Audit,
+    ];
+
+    /// The kind of that number in `evidence.proto`.
+    #[must_use]
+    pub fn from_number(number: i32) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| *kind as i32 == number)
+    }
+
+    /// Token as on the command line and in exported entries.
+    #[must_use]
+    pub const fn token(self) -> &'static str {
+        match self {
+            Self::Publish => "publish",
+            Self::Attest => "attest",
+            Self::Disclose => "disclose",
+            Self::Settle => "settle",
+            Self::Pull => "pull",
+            Self::Screen => "screen",
+            Self::Subscription => "subscription",
+            Self::Attach => "attach",
+            Self::Redrive => "redrive",
+            Self::Discard => "discard",
+            Self::Refuse => "refuse",
+            Self::RefusalSummary => "refusal_summary",
+            Self::Administer => "administer",
+            Self::Audit => "audit",
+        }
+    }
+
+    /// The kind of that token.
+    #[must_use]
+    pub fn parse(token: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.token() == token)
+    }
+}
+
+impl serde::Serialize for ActKind {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.token())
+    }
+}
+
 /// Who acted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Actor {
@@ -47,7 +110,7 @@ pub struct Actor {
 }
 
 /// Positions from first to last, both in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct PositionRange {
     /// First.
     pub first: Position,

@@ -1,52 +1,46 @@
 //! A later step about a nonconformity (处置).
 
-use super::Party;
+use super::{Party, token::tokens};
 use crate::domain::{dates::CivilDate, ids::RecordId, life_cycle::State};
 
-/// A track that runs beside the state (domain.md §5).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum TrackKind {
-    /// 查封
-    Sealing,
-    /// 扣押
-    Seizure,
-    /// 立案
-    Case,
-    /// 移送
-    Transfer,
-    /// 召回
-    Recall,
-    /// 熔喷布追溯
-    MeltblownTrace,
-    /// 回头看
-    FollowUp,
+tokens! {
+    /// A track that runs beside the state (domain.md §5).
+    pub enum TrackKind {
+        Sealing = "sealing", "查封";
+        Seizure = "seizure", "扣押";
+        Case = "case", "立案";
+        Transfer = "transfer", "移送";
+        Recall = "recall", "召回";
+        MeltblownTrace = "meltblown_trace", "熔喷布追溯";
+        FollowUp = "follow_up", "回头看";
+    }
 }
 
-/// What a track applies to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub enum TrackScope {
-    /// The failed batch.
-    #[default]
-    Batch,
-    /// The same product of the producer.
-    Product,
-    /// The whole enterprise.
-    Enterprise,
+tokens! {
+    /// What a track applies to.
+    #[derive(Default)]
+    pub enum TrackScope {
+        /// (also where nothing is stated)
+        #[default]
+        Batch = "batch", "不合格批次";
+        /// (the same product of the producer)
+        Product = "product", "同种产品";
+        /// (the whole enterprise)
+        Enterprise = "enterprise", "企业";
+    }
 }
 
-/// A step of a track.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TrackStep {
-    /// It begins.
-    Open,
-    /// Its term is extended.
-    Extend,
-    /// It ends.
-    Close,
+tokens! {
+    /// A step of a track.
+    pub enum TrackStep {
+        Open = "open", "开始";
+        Extend = "extend", "延长";
+        Close = "close", "结束";
+    }
 }
 
 /// A step on a track.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TrackChange {
     /// Which track.
     pub track: TrackKind,

@@ -1,15 +1,16 @@
 //! One row of the survey of producers (摸底), after the annex of notice 市监质监〔2020〕51号.
 
-use super::Party;
+use super::{Party, token::tokens};
 use crate::domain::{dates::CivilDate, products::ProductKind, standards::Standard};
 
-/// What the enterprise makes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Role {
-    /// Masks.
-    MaskMaker,
-    /// Important raw materials (meltblown cloth).
-    RawMaterialMaker,
+tokens! {
+    /// What the enterprise makes.
+    pub enum Role {
+        /// (masks)
+        MaskMaker = "mask_maker", "口罩生产";
+        /// (important raw materials: meltblown cloth)
+        RawMaterialMaker = "raw_material_maker", "重要原材料生产";
+    }
 }
 
 /// One row of the survey.

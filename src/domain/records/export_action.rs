@@ -1,18 +1,19 @@
 //! What customs did with a declaration (海关处置).
 
-use crate::domain::{credit_code::CreditCode, ids::{Micros, Position, RecordId, Revision}};
+use super::token::tokens;
+use crate::domain::{
+    credit_code::CreditCode,
+    ids::{Micros, Position, RecordId, Revision},
+};
 
-/// What customs did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CustomsAction {
-    /// 暂扣
-    Held,
-    /// 查验
-    Examined,
-    /// 放行
-    Released,
-    /// 退回
-    Returned,
+tokens! {
+    /// What customs did.
+    pub enum CustomsAction {
+        Held = "held", "暂扣";
+        Examined = "examined", "查验";
+        Released = "released", "放行";
+        Returned = "returned", "退回";
+    }
 }
 
 /// A record revision that somebody acted on.

@@ -5,10 +5,12 @@
 
 mod disposition;
 mod enterprise_survey;
+pub mod examples;
 mod export_action;
 mod export_qualification;
 mod nonconformity;
 mod party;
+mod token;
 mod urgent_notice;
 
 pub use disposition::{Consignee, Disposition, TrackChange, TrackKind, TrackScope, TrackStep};
@@ -17,9 +19,10 @@ pub use export_action::{CustomsAction, ExportAction, RecordReference};
 pub use export_qualification::ExportQualification;
 pub use nonconformity::{Attribution, InspectionResult, Level, Nonconformity, SamplingField};
 pub use party::Party;
+pub use token::Token;
 pub use urgent_notice::{Severity, UrgentNotice};
 
-use super::feeds::Feed;
+use super::{feeds::Feed, life_cycle::State};
 
 /// The kind of matter a record speaks of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -1,44 +1,41 @@
 //! A failed inspection of one batch (不合格).
 
-use super::Party;
+use super::{Party, token::tokens};
 use crate::domain::{dates::CivilDate, items::InspectionItem, life_cycle::State, products::ProductKind, standards::Standard};
 
-/// Level of the organiser (级别).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Level {
-    /// 国家
-    National,
-    /// 省
-    Province,
-    /// 市
-    City,
-    /// 县
-    County,
+tokens! {
+    /// Level of the organiser (级别).
+    pub enum Level {
+        National = "national", "国家";
+        Province = "province", "省";
+        City = "city", "市";
+        County = "county", "县";
+    }
 }
 
-/// Where the sample was taken (领域).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SamplingField {
-    /// 生产领域
-    Production,
-    /// 流通领域
-    Market,
-    /// 网络
-    Online,
+tokens! {
+    /// Where the sample was taken (领域).
+    pub enum SamplingField {
+        Production = "production", "生产领域";
+        Market = "market", "流通领域";
+        Online = "online", "网络";
+    }
 }
 
-/// How sure it is that the named producer made the goods (domain.md §3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Attribution {
-    /// Sampled at the producer itself.
-    SampledAtProducer,
-    /// As labelled (标称).
-    #[default]
-    Nominal,
-    /// Confirmed by the producer or its authority.
-    Confirmed,
-    /// The named producer denies it.
-    Denied,
+tokens! {
+    /// How sure it is that the named producer made the goods (domain.md §3).
+    #[derive(Default)]
+    pub enum Attribution {
+        /// (sampled at the producer itself)
+        SampledAtProducer = "sampled_at_producer", "在生产者处抽样";
+        /// (as labelled; also where nothing is stated)
+        #[default]
+        Nominal = "nominal", "标称";
+        /// (by the producer or its authority)
+        Confirmed = "confirmed", "已确认";
+        /// (by the named producer)
+        Denied = "denied", "被否认";
+    }
 }
 
 /// One inspected item.

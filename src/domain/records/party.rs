@@ -1,6 +1,9 @@
 //! An enterprise as a record names it.
 
-use crate::domain::{credit_code::{CreditCode, LegacyIdentifier}, regions::Region};
+use crate::domain::{
+    credit_code::{CreditCode, LegacyIdentifier},
+    regions::Region,
+};
 
 /// An enterprise as a record names it. The raw name is kept; keys for comparison are derived (`domain::names`).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -1,15 +1,14 @@
 //! A major problem or emergency (重大问题、突发事件).
 
-use super::{Party, RecordReference};
+use super::{Party, RecordReference, token::tokens};
 use crate::domain::{ids::Micros, products::ProductKind, regions::Region};
 
-/// How grave it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Severity {
-    /// 重大问题
-    MajorProblem,
-    /// 突发事件
-    Emergency,
+tokens! {
+    /// How grave it is.
+    pub enum Severity {
+        MajorProblem = "major_problem", "重大问题";
+        Emergency = "emergency", "突发事件";
+    }
 }
 
 /// An urgent notice.

@@ -1,0 +1,79 @@
+//! How a command ends, and what it says when it did not work.
+
+use std::{io, process::ExitCode};
+
+use crate::{
+    domain::violation::{Text, Violation},
+    gateway::{Class, Refused},
+};
+
+/// How a command ended (design §9).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// It was done.
+    Done = 0,
+    /// It failed.
+    Failed = 1,
+    /// It was called in a wrong way: arguments, configuration, input files.
+    Usage = 2,
+    /// The gateway refused it.
+    Refused = 3,
+    /// The gateway could not be reached, or not now.
+    NotReachable = 4,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a command did not do what was asked: in words that say what to do next.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{reason}: {}", text.en)]
+pub struct Failure {
+    /// How the command ends.
+    pub exit: Exit,
+    /// Stable token, e.g. `FILE_EXISTS`, or the gateway's own reason.
+    pub reason: String,
+    /// What, why, and what to do.
+    pub text: Text,
+    /// Every field, cell or key concerned.
+    pub violations: Vec<Violation>,
+}
+
+impl Failure {
+    /// A failure without details.
+    pub fn new(exit: Exit, reason: impl Into<String>, zh: impl Into<String>, en: impl Into<String>) -> Self {
+        Self { exit, reason: reason.into(), text: Text::new(zh, en), violations: Vec::new() }
+    }
+
+    /// It was called in a wrong way.
+    pub fn usage(reason: impl Into<String>, zh: impl Into<String>, en: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, reason, zh, en)
+    }
+
+    /// Adds what is concerned.
+    pub fn with(mut self, violations: Vec<Violation>) -> Self {
+        self.violations = violations;
+        self
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::new(Exit::Failed, "IO", format!("读写失败：{error}"), format!("reading or writing failed: {error}"))
+    }
+}
+
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Self {
+        let exit = match refused.class {
+            Class::Unavailable => Exit::NotReachable,
+            Class::Internal => Exit::Failed,
+            _ => Exit::Refused,
+        };
+        Self { exit, reason: refused.reason.to_owned(), text: refused.text, violations: refused.violations }
+    }
+}

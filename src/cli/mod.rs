@@ -1,0 +1,113 @@
+//! Door 3: the command line. One file a command: its `Arguments`, and `run(arguments, &context)`.
+//!
+//! Every command takes `--json` (one JSON document on standard output) and `--lang`, prints its answer to standard output and
+//! everything else to standard error, and ends with the exit codes of [`Exit`]. A new command is a `mod` line, a variant of
+//! [`Command`] and its arm in [`Command::run`].
+
+mod context;
+mod failure;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use context::Context;
+pub use failure::{Exit, Failure};
+
+use crate::domain::violation::Lang;
+
+/// 通报网关：相互认证的不合格口罩信息交换网关 · A mutually authenticated exchange gateway for records of nonconforming masks.
+#[derive(Debug, Parser)]
+#[command(name = "tongbao", version, propagate_version = true, arg_required_else_help = true)]
+pub struct Cli {
+    /// What every command takes.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Global {
+    /// Answer with one JSON document instead of text.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Language of messages; by default that of the locale, Chinese if it names neither.
+    #[arg(long, global = true, value_enum, env = "TONGBAO_LANG")]
+    pub lang: Option<Language>,
+    /// Client profile: the path of a file, or the name of one in the profiles' folder.
+    #[arg(long, global = true, value_name = "PATH|NAME", env = "TONGBAO_PROFILE")]
+    pub profile: Option<String>,
+    /// Configuration file of the gateway.
+    #[arg(long, global = true, value_name = "FILE", env = "TONGBAO_CONFIG")]
+    pub config: Option<PathBuf>,
+}
+
+/// A language as named on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Language {
+    /// Chinese.
+    Zh,
+    /// English.
+    En,
+}
+
+impl From<Language> for Lang {
+    fn from(language: Language) -> Self {
+        match language {
+            Language::Zh => Self::Zh,
+            Language::En => Self::En,
+        }
+    }
+}
+
+/// What to do: one variant a command, in the order people meet them.
+#[derive(Debug, Subcommand)]
+pub enum Command {}
+
+impl Command {
+    async fn run(self, _context: &Context) -> Result<(), Failure> {
+        match self {}
+    }
+}
+
+/// Runs the command given on the command line.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            // Nothing is left to tell when standard error itself is closed.
+            let _ = error.print();
+            return exit.into();
+        }
+    };
+    run(cli).into()
+}
+
+/// Runs a parsed command to its end and says how it ended.
+pub fn run(cli: Cli) -> Exit {
+    let context = Context::new(cli.global);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return context.fail(&Failure::from(error)),
+    };
+    match runtime.block_on(cli.command.run(&context)) {
+        Ok(()) => Exit::Done,
+        Err(failure) => context.fail(&failure),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_tree_of_commands_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}
