@@ -134,21 +134,21 @@ struct Candidate {
 struct Top<'a> {
     rows: &'a [Row],
     /// Cell → the cell whose text it shows.
-    merged: HashMap<(u32, u32), (u32, u32)>,
+    shows: HashMap<(u32, u32), (u32, u32)>,
 }
 
 impl<'a> Top<'a> {
     fn new(rows: &'a [Row], merges: &[Merge]) -> Self {
         let last = rows.last().map_or(0, |row| row.number);
-        let mut merged = HashMap::new();
+        let mut shows = HashMap::new();
         for area in merges.iter().filter(|area| area.top <= last).take(2_000) {
             for row in area.top..=area.bottom.min(last) {
                 for column in area.left..=area.right.min(area.left.saturating_add(super::book::MAX_COLUMNS)) {
-                    merged.insert((row, column), (area.top, area.left));
+                    shows.insert((row, column), (area.top, area.left));
                 }
             }
         }
-        Self { rows, merged }
+        Self { rows, shows }
     }
 
     fn row(&self, number: u32) -> Option<&'a Row> {
@@ -158,7 +158,7 @@ impl<'a> Top<'a> {
 
     /// The text shown at a cell, through merges.
     fn shown(&self, row: u32, column: u32) -> Option<&'a str> {
-        let (row, column) = self.merged.get(&(row, column)).copied().unwrap_or((row, column));
+        let (row, column) = self.shows.get(&(row, column)).copied().unwrap_or((row, column));
         self.row(row)?.get(column).map(|cell| cell.text.as_str())
     }
 
@@ -260,7 +260,7 @@ fn candidate(top: &Top<'_>, first: usize, height: usize) -> Option<Candidate> {
     if !block.iter().skip(1).all(|row| continues_header(top, block, row)) {
         return None;
     }
-    let merged = top.merged.keys().filter(|(row, _)| numbers.contains(row)).map(|(_, column)| *column);
+    let merged = top.shows.keys().filter(|(row, _)| numbers.contains(row)).map(|(_, column)| *column);
     let all: BTreeSet<u32> = block.iter().flat_map(|row| row.cells.iter().map(|(column, _)| *column)).chain(merged).collect();
     let columns: Vec<ColumnReading> = all
         .into_iter()

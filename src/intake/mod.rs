@@ -15,15 +15,12 @@
 mod book;
 mod columns;
 mod compare;
-mod dry_run;
 mod failed_list;
 mod file_error;
 mod header;
 mod items;
-mod json;
 mod notes;
 mod reading;
-mod report;
 mod row;
 mod sheet;
 mod survey;
@@ -31,14 +28,12 @@ mod values;
 
 use crate::domain::{dates::CivilDate, digest::sha256, ids::ParticipantId};
 
+pub use book::Format;
 pub use columns::Meaning;
 pub use compare::{Change, Comparison, Standing, compare};
-pub use dry_run::{render_comparison, render_dry_run};
 pub use file_error::FileError;
 pub use header::{ColumnReading, How};
-pub use json::{comparison_to_json, to_json};
 pub use reading::{CellFinding, Counts, FormKind, Ignored, Reading, RowReading, Severity, SheetReading};
-pub use report::{ReportError, write_report};
 
 /// Rows of data a file may hold; larger lists are split by their publisher.
 pub const MAX_ROWS: usize = 100_000;

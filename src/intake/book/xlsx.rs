@@ -66,8 +66,8 @@ pub fn cell_of(data: &impl DataType) -> Option<Cell> {
         return Cell::from_text(text);
     }
     if let Some(moment) = data.get_datetime() {
-        return Some(match civil_date(moment) {
-            Some(date) => Cell { text: date.to_string(), value: Value::Date(date) },
+        return Some(match civil_date(&moment) {
+            Some(day) => Cell { text: day.to_string(), value: Value::Date(day) },
             None => Cell::from_number(moment.as_f64()),
         });
     }
