@@ -1,8 +1,10 @@
 //! Tongbao (通报): a mutually authenticated exchange gateway.
 pub mod cli;
+pub mod client;
 pub mod clock;
 pub mod domain;
 pub mod gateway;
 pub mod intake;
 pub mod proto;
 pub mod store;
+pub mod tls;

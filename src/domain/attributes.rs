@@ -1,6 +1,19 @@
 //! What queries and filters need of a revision, beside its bytes.
 
-use super::{credit_code::CreditCode, feeds::Feed, life_cycle::Step, records::Kind, regions::Region};
+use super::{
+    credit_code::CreditCode,
+    digest::index_key,
+    draft::OrderKey,
+    feeds::Feed,
+    ids::ParticipantId,
+    items::InspectionItem,
+    life_cycle::Step,
+    names::{form_key, normalise_text, strict_key},
+    products::ProductKind,
+    records::{Content, EnterpriseSurvey, Kind, Matter, Nonconformity, Party},
+    regions::Region,
+    standards::Standard,
+};
 
 /// What queries and filters need of a revision. Derived from the content at the door; for a disposition the region, kinds,
 /// items and enterprise are those of its nonconformity, filled in when it is committed.
@@ -36,9 +49,18 @@ impl Attributes {
 
 /// A key under which a record can be found: an index key over a labelled text.
 ///
-/// Labels: `code` (enterprise), `name` (strict key of the producer), `form` (form key of the producer), `batch`
-/// (normalised batch), `brand` (normalised brand), `seller` (code or strict key of the sampled party), `survey-name`,
-/// `survey-form` (keys of a survey row), `refers` (the nonconformity a disposition is about), `declaration`.
+/// | label | text | of |
+/// |---|---|---|
+/// | `code` | credit code | nonconformity, survey, qualification; action and notice where they name one |
+/// | `name`, `form` | strict and form key of the producer | nonconformity without a code |
+/// | `batch` | normalised batch | nonconformity |
+/// | `brand` | normalised brand | nonconformity with a batch |
+/// | `seller` | code, else strict key, of the sampled party | nonconformity |
+/// | `survey-name`, `survey-form` | strict and form key of the enterprise | survey |
+/// | `refers` | id of the nonconformity | disposition |
+/// | `declaration` | declaration number | action |
+///
+/// Kept few on purpose: every key is a row to write for every revision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SubjectKey(pub i64);
 
@@ -46,6 +68,220 @@ impl SubjectKey {
     /// The key for a label and text.
     #[must_use]
     pub fn of(label: &str, text: &str) -> Self {
-        Self(super::digest::index_key(label, text))
+        Self(index_key(label, text))
+    }
+}
+
+/// Derives the attributes. A disposition has only its step: the rest is its nonconformity's and is filled in at commit.
+pub fn attributes_of(content: &Content, publisher_region: Option<Region>) -> Attributes {
+    let none = Attributes {
+        kind: content.matter.kind(),
+        withdrawn: content.withdrawal.is_some(),
+        region: publisher_region,
+        product_kinds: 0,
+        failed_items: 0,
+        step: None,
+        credit_code: None,
+        name_key: String::new(),
+        published: true,
+    };
+    match &content.matter {
+        Matter::Nonconformity(matter) => Attributes {
+            product_kinds: kinds_of(matter),
+            failed_items: set64(matter.items.iter().filter(|item| item.failed).map(|item| &item.item)),
+            step: Some(Step::Begin(matter.initial_state)),
+            published: matter.published_on.is_some(),
+            ..of_enterprise(&matter.producer, none)
+        },
+        Matter::Disposition(matter) => {
+            Attributes { region: None, step: Some(Step::Change { state: matter.change, track: matter.track }), ..none }
+        }
+        Matter::EnterpriseSurvey(matter) => {
+            Attributes { product_kinds: set32(&matter.product_kinds), ..of_enterprise(&matter.enterprise, none) }
+        }
+        Matter::ExportQualification(matter) => {
+            Attributes { product_kinds: set32(&matter.product_kinds), ..of_enterprise(&matter.enterprise, none) }
+        }
+        Matter::ExportAction(matter) => Attributes {
+            region: matter.maker.and_then(|code| code.region()).filter(|region| region.is_known()).or(publisher_region),
+            credit_code: matter.maker,
+            ..none
+        },
+        Matter::UrgentNotice(matter) => {
+            let region = match matter.regions.as_slice() {
+                [only] => Some(*only),
+                _ => publisher_region,
+            };
+            let none = Attributes { product_kinds: set32(&matter.product_kinds), region, ..none };
+            match &matter.enterprise {
+                Some(enterprise) => of_enterprise(enterprise, none),
+                None => none,
+            }
+        }
+    }
+}
+
+/// Region as stated, else where the code was registered, else as given.
+fn of_enterprise(party: &Party, mut given: Attributes) -> Attributes {
+    let registered = || party.credit_code.and_then(|code| code.region()).filter(|region| region.is_known());
+    given.region = party.region.or_else(registered).or(given.region);
+    given.credit_code = party.credit_code;
+    given.name_key = strict_key(&party.name);
+    given
+}
+
+/// The kind as stated, else those of the claimed standards: a filter on kinds should not miss what the standard tells.
+fn kinds_of(matter: &Nonconformity) -> u32 {
+    match &matter.product_kind {
+        Some(kind) => kind.bit(),
+        None => matter.claimed_standards.iter().filter_map(Standard::category).fold(0, |set, kind| set | kind.bit()),
+    }
+}
+
+fn set32(kinds: &[ProductKind]) -> u32 {
+    kinds.iter().fold(0, |set, kind| set | kind.bit())
+}
+
+fn set64<'a>(items: impl Iterator<Item = &'a InspectionItem>) -> u64 {
+    items.fold(0, |set, item| set | item.bit())
+}
+
+/// The keys under which a record can be found; see [`SubjectKey`].
+pub fn subjects_of(content: &Content) -> Vec<SubjectKey> {
+    let code = |code: Option<CreditCode>| code.map(|code| SubjectKey::of("code", code.as_str()));
+    match &content.matter {
+        Matter::Nonconformity(matter) => of_nonconformity(matter),
+        Matter::Disposition(matter) => vec![SubjectKey::of("refers", matter.nonconformity.as_str())],
+        Matter::EnterpriseSurvey(matter) => of_survey(matter),
+        Matter::ExportQualification(matter) => code(matter.enterprise.credit_code).into_iter().collect(),
+        Matter::ExportAction(matter) => {
+            [Some(SubjectKey::of("declaration", &matter.declaration_number)), code(matter.maker)].into_iter().flatten().collect()
+        }
+        Matter::UrgentNotice(matter) => {
+            code(matter.enterprise.as_ref().and_then(|enterprise| enterprise.credit_code)).into_iter().collect()
+        }
+    }
+}
+
+fn of_nonconformity(matter: &Nonconformity) -> Vec<SubjectKey> {
+    let mut keys = Vec::with_capacity(5);
+    match matter.producer.credit_code {
+        Some(code) => keys.push(SubjectKey::of("code", code.as_str())),
+        None => push_names(&mut keys, &matter.producer.name, ["name", "form"]),
+    }
+    let batch = normalise_text(&matter.batch);
+    if !batch.is_empty() {
+        keys.push(SubjectKey::of("batch", &batch));
+        let brand = normalise_text(&matter.brand);
+        if !brand.is_empty() {
+            keys.push(SubjectKey::of("brand", &brand));
+        }
+    }
+    if let Some(seller) = &matter.sampled_party {
+        keys.push(match seller.credit_code {
+            Some(code) => SubjectKey::of("seller", code.as_str()),
+            None => SubjectKey::of("seller", &strict_key(&seller.name)),
+        });
+    }
+    keys
+}
+
+fn of_survey(matter: &EnterpriseSurvey) -> Vec<SubjectKey> {
+    let mut keys = Vec::with_capacity(3);
+    keys.extend(matter.enterprise.credit_code.map(|code| SubjectKey::of("code", code.as_str())));
+    push_names(&mut keys, &matter.enterprise.name, ["survey-name", "survey-form"]);
+    keys
+}
+
+fn push_names(keys: &mut Vec<SubjectKey>, name: &str, [strict_label, form_label]: [&str; 2]) {
+    let strict = strict_key(name);
+    if !strict.is_empty() {
+        keys.push(SubjectKey::of(strict_label, &strict));
+        keys.push(SubjectKey::of(form_label, &form_key(name)));
+    }
+}
+
+/// The key that deliveries of a new record are ordered by. A disposition follows its nonconformity, whose key it takes at commit;
+/// until then its key names the record it refers to.
+pub fn order_key_of(content: &Content, publisher: &ParticipantId) -> OrderKey {
+    let of_party = |party: &Party| match party.credit_code {
+        Some(code) => code.as_str().to_owned(),
+        None => format!("{publisher}/{}", strict_key(&party.name)),
+    };
+    OrderKey(match &content.matter {
+        Matter::Nonconformity(matter) => of_party(&matter.producer),
+        Matter::Disposition(matter) => matter.nonconformity.to_string(),
+        Matter::EnterpriseSurvey(matter) => of_party(&matter.enterprise),
+        Matter::ExportQualification(matter) => of_party(&matter.enterprise),
+        Matter::ExportAction(matter) => match matter.maker {
+            Some(code) => code.as_str().to_owned(),
+            None => format!("{publisher}/{}", matter.declaration_number),
+        },
+        Matter::UrgentNotice(matter) => match &matter.enterprise {
+            Some(enterprise) => of_party(enterprise),
+            None => format!("{publisher}/notices"),
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        ids::RecordId,
+        life_cycle::State,
+        records::{Attribution, examples},
+    };
+
+    fn content(matter: Matter) -> Content {
+        Content { matter, withdrawal: None }
+    }
+
+    fn publisher() -> ParticipantId {
+        ParticipantId::parse("amr-330000").expect("a participant")
+    }
+
+    #[test]
+    fn a_nonconformity_with_a_code_is_found_by_code_batch_and_brand() {
+        let matter = examples::nonconformity(0);
+        let code = matter.producer.credit_code.expect("a code");
+        let content = content(Matter::Nonconformity(Box::new(matter)));
+        let found = attributes_of(&content, None);
+        assert_eq!(found.region.map(Region::number), Some(330_600));
+        assert_eq!((found.credit_code, found.published, found.withdrawn), (Some(code), true, false));
+        assert_eq!(found.step, Some(Step::Begin(State::Confirmed)));
+        assert_eq!(found.product_kinds, ProductKind::DailyProtective.bit());
+        assert_eq!(found.failed_items, InspectionItem::parse("filtration_efficiency").bit());
+        let expected = [("code", code.as_str()), ("batch", "B0000000"), ("brand", "示例牌0")];
+        assert_eq!(subjects_of(&content), expected.map(|(label, text)| SubjectKey::of(label, text)));
+        assert_eq!(order_key_of(&content, &publisher()).0, code.as_str());
+    }
+
+    #[test]
+    fn without_a_code_names_take_its_place() {
+        let mut matter = examples::nonconformity(1);
+        matter.producer = Party { name: "标称：示例有限责任公司".into(), ..Party::default() };
+        matter.attribution = Attribution::Nominal;
+        matter.batch = "--".into();
+        matter.product_kind = None;
+        matter.sampled_party = Some(Party { name: "示例药房".into(), ..Party::default() });
+        let content = content(Matter::Nonconformity(Box::new(matter)));
+        let expected = [("name", "示例有限责任公司"), ("form", "示例有限公司"), ("seller", "示例药房")];
+        assert_eq!(subjects_of(&content), expected.map(|(label, text)| SubjectKey::of(label, text)));
+        assert_eq!(order_key_of(&content, &publisher()).0, "amr-330000/示例有限责任公司");
+        let found = attributes_of(&content, Region::parse("330000"));
+        assert_eq!(found.region, Region::parse("330000"));
+        assert_eq!(found.product_kinds, ProductKind::DailyProtective.bit(), "by the claimed standard");
+    }
+
+    #[test]
+    fn a_disposition_carries_its_step_and_refers() {
+        let of = RecordId::parse("amr-330000/CC2020-1").expect("an id");
+        let matter = examples::disposition(of.clone(), State::Confirmed, State::Ordered);
+        let content = Content { matter: Matter::Disposition(Box::new(matter)), withdrawal: Some("entry error".into()) };
+        let found = attributes_of(&content, Region::parse("330000"));
+        assert_eq!((found.region, found.withdrawn), (None, true));
+        assert_eq!(found.step, Some(Step::Change { state: Some((State::Confirmed, State::Ordered)), track: None }));
+        assert_eq!(subjects_of(&content), [SubjectKey::of("refers", of.as_str())]);
     }
 }

@@ -1,6 +1,7 @@
 //! The steps of an act: admit → permit → act → commit → answer. Knows the store's trait, never a home of it.
 
 mod caller;
+pub mod refusals;
 mod refused;
 
 pub use caller::{Caller, Operator, OperatorRole};

@@ -3,9 +3,7 @@
 mod state;
 mod subscription;
 
-pub use state::{
-    AckChunk, BlockedKey, DeadLetter, Failure, RetryRow, SubscriptionDelta, SubscriptionState, CHUNK_POSITIONS,
-};
+pub use state::{AckChunk, BlockedKey, CHUNK_POSITIONS, DeadLetter, Failure, RetryRow, SubscriptionDelta, SubscriptionState};
 pub use subscription::{
     Filter, OnDeadLetter, Ordering, RetryPolicy, StartAt, SubscriptionKey, SubscriptionRow, SubscriptionSpec,
 };

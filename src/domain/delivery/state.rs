@@ -6,7 +6,10 @@
 use std::collections::BTreeMap;
 
 use super::subscription::{SubscriptionKey, SubscriptionRow};
-use crate::domain::{draft::OrderKey, ids::{Micros, Position, Revision, RecordId}};
+use crate::domain::{
+    draft::OrderKey,
+    ids::{Micros, Position, RecordId, Revision},
+};
 
 /// Positions of one chunk of the acknowledgement bitmap.
 pub const CHUNK_POSITIONS: u64 = 4096;

@@ -5,6 +5,4 @@
 
 mod acts;
 
-pub use acts::{
-    Act, Attestation, Change, Committed, Head, Outcome, Publish, PublishedItem, Refusal, RefusedItem,
-};
+pub use acts::{Act, Attestation, Change, Committed, Head, Outcome, Publish, PublishedItem, Refusal, RefusedItem};

@@ -1,7 +1,16 @@
 //! A later step about a nonconformity (处置).
 
-use super::{Party, token::tokens};
-use crate::domain::{dates::CivilDate, ids::RecordId, life_cycle::State};
+use super::{
+    Party,
+    check::{self, CheckContext},
+    token::tokens,
+};
+use crate::domain::{
+    dates::CivilDate,
+    ids::RecordId,
+    life_cycle::State,
+    violation::{Findings, Text},
+};
 
 tokens! {
     /// A track that runs beside the state (domain.md §5).
@@ -94,4 +103,74 @@ pub struct Disposition {
     pub case_detail: String,
     /// Restricted: who received goods of the batch.
     pub consignees: Vec<Consignee>,
+}
+
+impl Disposition {
+    /// Checks everything that can be said of it alone; whether its step is legal is known only beside its nonconformity.
+    pub fn check(&self, context: &CheckContext, findings: &mut Findings) {
+        check::required_text(findings, "authority", &self.authority);
+        check::texts(
+            findings,
+            &[
+                ("measure", &self.measure),
+                ("document_number", &self.document_number),
+                ("legal_basis", &self.legal_basis),
+                ("reason", &self.reason),
+                ("case_detail", &self.case_detail),
+            ],
+        );
+        self.check_says_something(findings);
+        self.check_dates(context, findings);
+        self.check_quantities(findings);
+        check::list(findings, "consignees", self.consignees.len());
+        for (index, consignee) in self.consignees.iter().enumerate().take(check::LIST_LIMIT) {
+            findings.within_index("consignees", index, |findings| {
+                findings.within("party", |findings| consignee.party.check(context, findings));
+                check::happened(findings, context, "delivered_on", consignee.delivered_on);
+            });
+        }
+    }
+
+    fn check_says_something(&self, findings: &mut Findings) {
+        if self.change.is_none() && self.track.is_none() && self.measure.trim().is_empty() {
+            findings.refuse(
+                "measure",
+                "REQUIRED",
+                Text::new(
+                    "状态变化、并行程序和措施至少填写一项",
+                    "a state change, a step on a track or a measure is required; none is stated",
+                ),
+            );
+        }
+        if self.change.is_some_and(|(_, to)| to.is_recall()) && self.reason.trim().is_empty() {
+            findings.refuse(
+                "reason",
+                "REQUIRED",
+                Text::new(
+                    "撤销或认定非该企业产品时必须说明理由（re_test、entry_error、reconsideration、court 或文字）",
+                    "a reason is required to overturn or disown: re_test, entry_error, reconsideration, court, or in words",
+                ),
+            );
+        }
+    }
+
+    fn check_dates(&self, context: &CheckContext, findings: &mut Findings) {
+        check::happened(findings, context, "taken_on", Some(self.taken_on));
+        if check::reversed(Some(self.taken_on), self.due_on) {
+            findings.refuse("due_on", "DATE_ORDER", check::order_text(self.due_on, "办理日期", "the day it was taken"));
+        }
+    }
+
+    fn check_quantities(&self, findings: &mut Findings) {
+        let more = |part: Option<u64>, whole: Option<u64>| matches!((part, whole), (Some(part), Some(whole)) if part > whole);
+        for (field, part, whole) in [
+            ("quantity_sold", self.quantity_sold, self.quantity_made),
+            ("quantity_recovered", self.quantity_recovered, self.quantity_sold),
+        ] {
+            if more(part, whole) {
+                let text = Text::new("大于其所属的数量；请核对", "is more than the quantity it is a part of; check both");
+                findings.remark(field, "QUANTITIES_DIFFER", text);
+            }
+        }
+    }
 }

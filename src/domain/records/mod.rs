@@ -3,6 +3,7 @@
 //! A value of these types is well-formed but not yet admitted: rights, revisions and life-cycle steps are decided later.
 //! Sources of the fields: notice 市监质监〔2020〕51号 (annex), published lists, GB 32100-2015; see `docs/domain.md`.
 
+mod check;
 mod disposition;
 mod enterprise_survey;
 pub mod examples;
@@ -13,6 +14,7 @@ mod party;
 mod token;
 mod urgent_notice;
 
+pub use check::{BODY_LIMIT, CheckContext, LIST_LIMIT, TEXT_LIMIT};
 pub use disposition::{Consignee, Disposition, TrackChange, TrackKind, TrackScope, TrackStep};
 pub use enterprise_survey::{EnterpriseSurvey, Role};
 pub use export_action::{CustomsAction, ExportAction, RecordReference};
@@ -22,7 +24,7 @@ pub use party::Party;
 pub use token::Token;
 pub use urgent_notice::{Severity, UrgentNotice};
 
-use super::{feeds::Feed, life_cycle::State};
+use super::{feeds::Feed, life_cycle::State, violation::Findings};
 
 /// The kind of matter a record speaks of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -143,3 +145,25 @@ impl Matter {
         }
     }
 }
+
+impl Content {
+    /// Checks the matter and the reason of a withdrawal; field paths begin with the kind, e.g. `nonconformity.producer.name`.
+    pub fn check(&self, context: &CheckContext, findings: &mut Findings) {
+        findings.within(self.matter.kind().token(), |findings| {
+            match &self.matter {
+                Matter::Nonconformity(matter) => matter.check(context, findings),
+                Matter::Disposition(matter) => matter.check(context, findings),
+                Matter::EnterpriseSurvey(matter) => matter.check(context, findings),
+                Matter::ExportQualification(matter) => matter.check(context, findings),
+                Matter::ExportAction(matter) => matter.check(context, findings),
+                Matter::UrgentNotice(matter) => matter.check(context, findings),
+            }
+            if let Some(reason) = &self.withdrawal {
+                check::required_text(findings, "withdrawal.reason", reason);
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

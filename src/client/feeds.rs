@@ -1,0 +1,110 @@
+//! Feeds, subscriptions and dead letters: everything of the feed service but the stream itself.
+
+use super::{
+    ClientError, Connection, Signed,
+    connection::{LARGEST_MESSAGE, unary},
+};
+use crate::proto::{
+    CreateSubscriptionRequest, DeleteSubscriptionRequest, DiscardDeadLettersRequest, DiscardDeadLettersResponse, Feed,
+    FetchRequest, FetchResponse, GetSubscriptionRequest, ListDeadLettersRequest, ListDeadLettersResponse, ListFeedsRequest,
+    ListSubscriptionsRequest, ListSubscriptionsResponse, RedriveDeadLettersRequest, RedriveDeadLettersResponse, SettleRequest,
+    SettleResponse, Subscription, feed_service_client::FeedServiceClient,
+};
+
+/// Feeds, subscriptions, dead letters.
+#[derive(Clone)]
+pub struct Feeds {
+    connection: Connection,
+    service: FeedServiceClient<Signed>,
+}
+
+impl Feeds {
+    /// Over a connection.
+    pub fn new(connection: &Connection) -> Self {
+        let service = FeedServiceClient::new(connection.signed()).max_decoding_message_size(LARGEST_MESSAGE);
+        Self { connection: connection.clone(), service }
+    }
+
+    /// The feeds that we may read, with freshness.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn feeds(&self) -> Result<Vec<Feed>, ClientError> {
+        Ok(self.connection.answer(self.service.clone().list_feeds(unary(ListFeedsRequest {})).await).await?.feeds)
+    }
+
+    /// Makes a subscription; the same name with the same settings answers with the standing one.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn create(&self, request: CreateSubscriptionRequest) -> Result<Subscription, ClientError> {
+        self.connection.answer(self.service.clone().create_subscription(unary(request)).await).await
+    }
+
+    /// Reads one subscription.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn subscription(&self, name: &str) -> Result<Subscription, ClientError> {
+        let request = GetSubscriptionRequest { name: name.to_owned() };
+        self.connection.answer(self.service.clone().get_subscription(unary(request)).await).await
+    }
+
+    /// A page of subscriptions.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn subscriptions(&self, request: ListSubscriptionsRequest) -> Result<ListSubscriptionsResponse, ClientError> {
+        self.connection.answer(self.service.clone().list_subscriptions(unary(request)).await).await
+    }
+
+    /// Deletes a subscription and its dead letters.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn delete(&self, name: &str) -> Result<(), ClientError> {
+        let request = DeleteSubscriptionRequest { name: name.to_owned() };
+        self.connection.answer(self.service.clone().delete_subscription(unary(request)).await).await.map(|_| ())
+    }
+
+    /// Takes deliveries without a stream.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn fetch(&self, request: FetchRequest) -> Result<FetchResponse, ClientError> {
+        // The gateway may wait up to 30 s for the first delivery: the usual deadline would cut it off.
+        self.connection.answer(self.service.clone().fetch(request).await).await
+    }
+
+    /// Settles deliveries taken by `fetch`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn settle(&self, request: SettleRequest) -> Result<SettleResponse, ClientError> {
+        self.connection.answer(self.service.clone().settle(unary(request)).await).await
+    }
+
+    /// A page of dead letters, oldest first.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn dead_letters(&self, request: ListDeadLettersRequest) -> Result<ListDeadLettersResponse, ClientError> {
+        self.connection.answer(self.service.clone().list_dead_letters(unary(request)).await).await
+    }
+
+    /// Puts dead letters back into delivery.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn redrive(&self, request: RedriveDeadLettersRequest) -> Result<RedriveDeadLettersResponse, ClientError> {
+        self.connection.answer(self.service.clone().redrive_dead_letters(unary(request)).await).await
+    }
+
+    /// Discards dead letters for good.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn discard(&self, request: DiscardDeadLettersRequest) -> Result<DiscardDeadLettersResponse, ClientError> {
+        self.connection.answer(self.service.clone().discard_dead_letters(unary(request)).await).await
+    }
+}

@@ -1,0 +1,34 @@
+//! The Rust client of the gateway: connect with a profile, publish, subscribe, read, screen, prove.
+//!
+//! Invariants:
+//! * A publish is repeated with the same record ids when its outcome is not known, and never after a refusal: same id and
+//!   same content is the same answer, so a repetition can do no harm.
+//! * A delivery whose settle was confirmed is never settled again; a settle whose answer was lost is asked again after the
+//!   stream stands, not decided anew ([`Books`] is the pure state machine that holds this).
+//! * Reading a stream never waits for writing it.
+//! * Nothing of the server is used here: a consumer elsewhere can do the same with the protocol alone.
+
+mod connection;
+mod error;
+mod evidence;
+mod feeds;
+mod profile;
+mod publisher;
+mod records;
+mod retry;
+mod screening;
+mod subscriber;
+
+pub use connection::{Connection, Signed};
+pub use error::{ClientError, FailureClass, FieldComplaint, Refusal};
+pub use evidence::Evidence;
+pub use feeds::Feeds;
+pub use profile::{Place, Profile, ProfileError};
+pub use publisher::{BatchBounds, PublishStopped, Published, Publisher, PublisherOptions, batches};
+pub use records::Records;
+pub use retry::{Delays, RetryPolicy};
+pub use screening::Screening;
+pub use subscriber::{
+    Books, Counts, Each, Handler, Happening, Saying, Sending, Settled, StartOf, SubscribeOptions, Subscriber, Summary, Token,
+    Verdict, Watch, each,
+};

@@ -1,0 +1,406 @@
+//! What is held, what was said of it, what is confirmed: the bookkeeping of a subscriber as a pure state machine.
+//!
+//! ```text
+//!            delivered                start              decide                 answered OK
+//! (unknown) ───────────► Queued ───────────► Running ───────────► Decided ───────────────────► (confirmed, forgotten)
+//!                          │                   │                     │ ▲
+//!                          │ lost              │ lost, then decided  │ │ stream broke: said again, not decided anew
+//!                          ▼                   ▼                     └─┘
+//!                      (forgotten)         (forgotten; if done, remembered, so that the next sending is acked unheard)
+//! ```
+//!
+//! Invariants, held by a property test:
+//! * after a settle of a sending was confirmed, nothing more is said of that sending;
+//! * at most one run of the handler is under way for a position;
+//! * what the handler finished is acknowledged and not handled again when the gateway sends it once more, unless a person
+//!   redrove it or the gateway took it back to keep the order of an enterprise;
+//! * while an enterprise waits for a retry, its later deliveries are given back, not handled.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use super::verdict::{StartOf, Verdict};
+use crate::{
+    domain::ids::Position,
+    proto::{LeaseLost, SettleResult, Settled as SettledMessage},
+};
+
+/// How many finished but unconfirmed positions are remembered after their lease was lost.
+const REMEMBERED: usize = 100_000;
+
+/// Names one sending, never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Token {
+    /// Raised with every attach.
+    pub epoch: u64,
+    /// Number of the sending within the epoch.
+    pub send_number: u64,
+}
+
+/// A delivery, as far as the books go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sending {
+    /// Position.
+    pub position: Position,
+    /// Token.
+    pub token: Token,
+    /// 1 + counted failures.
+    pub attempt: u32,
+    /// Put back by a person: to be handled again whatever we remember.
+    pub redriven: bool,
+    /// Order key; empty = not told.
+    pub order_key: String,
+}
+
+/// One item to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Saying {
+    /// Position.
+    pub position: Position,
+    /// Token of the sending.
+    pub token: Token,
+    /// What to say.
+    pub verdict: Verdict,
+}
+
+/// What the answers to one request came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Settled {
+    /// Acks that stand.
+    pub acked: u64,
+    /// Retries that stand.
+    pub retried: u64,
+    /// Releases that stand.
+    pub released: u64,
+    /// Rejects that stand.
+    pub rejected: u64,
+    /// The sending was not the newest.
+    pub stale: u64,
+    /// To be said again.
+    pub again: u64,
+    /// The gateway does not know the delivery.
+    pub unknown: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Said {
+    /// Not since the stream stands.
+    No,
+    /// In this request, not answered yet.
+    In(u64),
+    /// Answered with "again": waits for [`Books::say_again`].
+    Later,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum At {
+    Queued,
+    Running,
+    Decided(Verdict, Said),
+}
+
+#[derive(Debug, Clone)]
+struct Held {
+    token: Token,
+    attempt: u32,
+    run: u64,
+    order_key: String,
+    at: At,
+    /// The lease is gone and no newer sending is known.
+    lost: bool,
+    /// It was taken back to keep the order: what the handler did does not count.
+    taken_back: bool,
+}
+
+struct Asked {
+    position: Position,
+    token: Token,
+    is_final: bool,
+}
+
+/// The books.
+#[derive(Default)]
+pub struct Books {
+    held: BTreeMap<Position, Held>,
+    to_say: VecDeque<Position>,
+    later: usize,
+    asked: HashMap<u64, Vec<Asked>>,
+    last_request: u64,
+    last_run: u64,
+    waiting_keys: HashMap<String, Position>,
+    done: BTreeMap<Position, u64>,
+    done_order: VecDeque<(Position, u64)>,
+    draining: bool,
+}
+
+impl Books {
+    /// A delivery arrived. `Some(run)`: hand it to the handler under this number; `None`: it is at hand already, or finished,
+    /// or unwanted since we are closing.
+    pub fn delivered(&mut self, sending: Sending) -> Option<u64> {
+        if self.draining {
+            return None;
+        }
+        let finished = self.done.remove(&sending.position).is_some() && !sending.redriven;
+        if let Some(held) = self.held.get_mut(&sending.position) {
+            let anew = held.is_to_run_anew(&sending);
+            let same = held.token == sending.token;
+            held.token = sending.token;
+            held.attempt = sending.attempt;
+            if !anew {
+                if !same {
+                    held.lost = false;
+                    held.say_anew(sending.position, &mut self.to_say, &mut self.later);
+                }
+                return None;
+            }
+        }
+        if let Some(before) = self.held.remove(&sending.position) {
+            self.leave(&before);
+        }
+        self.open_key(&sending.order_key, sending.position);
+        self.last_run += 1;
+        let at = if finished { At::Decided(Verdict::Ack, Said::No) } else { At::Queued };
+        if finished {
+            self.to_say.push_back(sending.position);
+        }
+        let held = Held {
+            token: sending.token,
+            attempt: sending.attempt,
+            run: self.last_run,
+            order_key: sending.order_key,
+            at,
+            lost: false,
+            taken_back: false,
+        };
+        self.held.insert(sending.position, held);
+        (!finished).then_some(self.last_run)
+    }
+
+    /// The handler is about to run.
+    pub fn start(&mut self, position: Position, run: u64) -> StartOf {
+        let Some(held) = self.held.get_mut(&position).filter(|held| held.run == run && held.at == At::Queued) else {
+            return StartOf::Skip;
+        };
+        if !held.order_key.is_empty() && self.waiting_keys.get(&held.order_key).is_some_and(|first| *first < position) {
+            held.at = At::Decided(Verdict::Release, Said::No);
+            self.to_say.push_back(position);
+            return StartOf::GivenBack;
+        }
+        held.at = At::Running;
+        StartOf::Run
+    }
+
+    /// The handler has decided.
+    pub fn decide(&mut self, position: Position, run: u64, verdict: Verdict) {
+        let Some(held) = self.held.get_mut(&position).filter(|held| held.run == run && held.at == At::Running) else {
+            return;
+        };
+        if held.lost {
+            if let Some(held) = self.held.remove(&position) {
+                self.forget(position, &held, verdict == Verdict::Ack);
+            }
+            return;
+        }
+        let waits = !held.order_key.is_empty() && self.waiting_keys.get(&held.order_key).is_some_and(|first| *first < position);
+        // Done, but before its predecessor (they were handled in one batch): it has to be done again after it.
+        let verdict = if waits && verdict == Verdict::Ack { Verdict::Release } else { verdict };
+        if !held.order_key.is_empty() && matches!(verdict, Verdict::Retry { .. } | Verdict::Release) {
+            let first = self.waiting_keys.entry(held.order_key.clone()).or_insert(position);
+            *first = position.min(*first);
+        }
+        held.at = At::Decided(verdict, Said::No);
+        self.to_say.push_back(position);
+    }
+
+    /// What to say next: up to `most` items under a new request id.
+    pub fn next_request(&mut self, most: usize) -> Option<(u64, Vec<Saying>)> {
+        let mut items = Vec::new();
+        let request = self.last_request + 1;
+        while items.len() < most {
+            let Some(position) = self.to_say.pop_front() else { break };
+            let Some(held) = self.held.get_mut(&position) else { continue };
+            if let At::Decided(verdict, said @ Said::No) = &mut held.at {
+                *said = Said::In(request);
+                items.push(Saying { position, token: held.token, verdict: verdict.clone() });
+            }
+        }
+        if items.is_empty() {
+            return None;
+        }
+        self.last_request = request;
+        let asked = items.iter().map(|item| Asked {
+            position: item.position,
+            token: item.token,
+            is_final: matches!(item.verdict, Verdict::Ack | Verdict::Reject { .. }),
+        });
+        self.asked.insert(request, asked.collect());
+        Some((request, items))
+    }
+
+    /// The gateway answered a request.
+    pub fn answered(&mut self, answer: &SettledMessage) -> Settled {
+        let mut came_to = Settled::default();
+        let Some(asked) = self.asked.remove(&answer.request_id) else { return came_to };
+        for (nth, asked) in asked.iter().enumerate() {
+            let result = answer.items.get(nth).filter(|item| item.position == asked.position);
+            let result = result.map_or(SettleResult::Retryable, pb_result);
+            self.answered_item(answer.request_id, asked, result, &mut came_to);
+        }
+        came_to
+    }
+
+    fn answered_item(&mut self, request: u64, asked: &Asked, result: SettleResult, came_to: &mut Settled) {
+        let Some(held) = self.held.get_mut(&asked.position) else { return };
+        let newest = held.token == asked.token;
+        let At::Decided(verdict, said) = &mut held.at else { return };
+        match result {
+            // An ack or reject that stands does so whatever sending it was said of.
+            SettleResult::Ok if newest || (asked.is_final && matches!(verdict, Verdict::Ack | Verdict::Reject { .. })) => {
+                match verdict {
+                    Verdict::Ack => came_to.acked += 1,
+                    Verdict::Retry { .. } => came_to.retried += 1,
+                    Verdict::Release => came_to.released += 1,
+                    Verdict::Reject { .. } => came_to.rejected += 1,
+                }
+            }
+            _ if !newest => return,
+            SettleResult::Stale => came_to.stale += 1,
+            SettleResult::Unknown => came_to.unknown += 1,
+            _ => {
+                if *said == Said::In(request) {
+                    *said = Said::Later;
+                    self.later += 1;
+                    came_to.again += 1;
+                }
+                return;
+            }
+        }
+        if let Some(held) = self.held.remove(&asked.position) {
+            self.leave(&held);
+            let finished = result == SettleResult::Stale && matches!(held.at, At::Decided(Verdict::Ack, _));
+            self.forget(asked.position, &held, finished);
+        }
+    }
+
+    /// The gateway took leases away.
+    pub fn lost(&mut self, message: &LeaseLost) {
+        for lease in &message.leases {
+            let token = lease.token.as_ref().map(|token| Token { epoch: token.epoch, send_number: token.send_number });
+            let Some(held) = self.held.get_mut(&lease.position).filter(|held| Some(held.token) == token) else { continue };
+            held.lost = true;
+            held.taken_back |= lease.reason == "taken_back";
+            if held.at == At::Queued {
+                self.held.remove(&lease.position);
+            }
+        }
+    }
+
+    /// A new stream stands: whatever was decided and not confirmed is said again.
+    pub fn reconnected(&mut self) {
+        self.asked.clear();
+        self.to_say.clear();
+        self.later = 0;
+        for (position, held) in &mut self.held {
+            if let At::Decided(_, said) = &mut held.at {
+                *said = Said::No;
+                self.to_say.push_back(*position);
+            }
+        }
+    }
+
+    /// Says again what the gateway asked to hear again.
+    pub fn say_again(&mut self) {
+        if self.later == 0 {
+            return;
+        }
+        self.later = 0;
+        for (position, held) in &mut self.held {
+            if let At::Decided(_, said @ Said::Later) = &mut held.at {
+                *said = Said::No;
+                self.to_say.push_back(*position);
+            }
+        }
+    }
+
+    /// We are closing: nothing more is handled; what waits is left to the gateway, uncounted.
+    pub fn drain(&mut self) {
+        self.draining = true;
+        self.held.retain(|_, held| held.at != At::Queued);
+    }
+
+    /// True while something may be said.
+    pub fn has_to_say(&self) -> bool {
+        !self.to_say.is_empty()
+    }
+
+    /// Deliveries with the handler or decided and not confirmed.
+    pub fn unsettled(&self) -> usize {
+        self.held.values().filter(|held| held.at != At::Queued).count()
+    }
+
+    /// True when nothing is held at all.
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    fn open_key(&mut self, order_key: &str, position: Position) {
+        if self.waiting_keys.get(order_key) == Some(&position) {
+            self.waiting_keys.remove(order_key);
+        }
+    }
+
+    fn leave(&mut self, held: &Held) {
+        if matches!(held.at, At::Decided(_, Said::Later)) {
+            self.later = self.later.saturating_sub(1);
+        }
+    }
+
+    /// Lets go of a position; `finished`: the handler is done with it, though the gateway does not know.
+    fn forget(&mut self, position: Position, held: &Held, finished: bool) {
+        let key = held.order_key.clone();
+        self.open_key(&key, position);
+        if finished && !held.taken_back {
+            self.done.insert(position, held.run);
+            self.done_order.push_back((position, held.run));
+            while self.done_order.len() > REMEMBERED {
+                if let Some((oldest, run)) = self.done_order.pop_front()
+                    && self.done.get(&oldest) == Some(&run)
+                {
+                    self.done.remove(&oldest);
+                }
+            }
+        }
+    }
+}
+
+impl Held {
+    /// A sending of a position that is held: is the handler to run again?
+    fn is_to_run_anew(&self, sending: &Sending) -> bool {
+        if self.token == sending.token {
+            return false;
+        }
+        match &self.at {
+            At::Running => self.taken_back,
+            At::Decided(..) if sending.redriven || self.taken_back => true,
+            At::Queued | At::Decided(Verdict::Ack | Verdict::Reject { .. }, _) => false,
+            // Our retry did not arrive when the attempt is the same: say it again. Else it did, and this is the next try.
+            At::Decided(Verdict::Retry { .. }, _) => sending.attempt > self.attempt,
+            At::Decided(Verdict::Release, _) => true,
+        }
+    }
+
+    fn say_anew(&mut self, position: Position, to_say: &mut VecDeque<Position>, later: &mut usize) {
+        if let At::Decided(_, said) = &mut self.at {
+            match said {
+                Said::No => return,
+                Said::Later => *later = later.saturating_sub(1),
+                Said::In(_) => {}
+            }
+            *said = Said::No;
+            to_say.push_back(position);
+        }
+    }
+}
+
+fn pb_result(item: &crate::proto::SettledItem) -> SettleResult {
+    SettleResult::try_from(item.result).unwrap_or(SettleResult::Retryable)
+}

@@ -1,1 +1,0 @@
-//! Rights: participant × feed × action × filter × sections × purpose, with expiry. Deny by default.
