@@ -5,6 +5,7 @@ pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod gateway;
+pub mod intake;
 pub mod proto;
 pub mod rpc;
 pub mod store;
