@@ -12,7 +12,7 @@ use super::{
     order::NO_LANE,
     retry::asked,
 };
-use crate::domain::ids::Position;
+use crate::domain::ids::{Micros, Position};
 
 impl Engine {
     /// Settles deliveries. `request_id` names the request in `Output::Settled`, which follows once what it changes is durable; it
