@@ -92,7 +92,13 @@ pub(super) fn move_floor(
 const SKIPPED_CHUNKS: u64 = 256;
 
 /// Writes the chunks above the floor that skipping has filled, so that a restart need not read them again.
-pub(super) fn skipped_chunks(delta: &mut SubscriptionDelta, state: &SubscriptionState, open: &Open, flight: &Flight, floor: Position) {
+pub(super) fn skipped_chunks(
+    delta: &mut SubscriptionDelta,
+    state: &SubscriptionState,
+    open: &Open,
+    flight: &Flight,
+    floor: Position,
+) {
     let Some(from) = open.skipped_from.map(|from| from.max(floor + 1)).filter(|from| *from <= open.scanned) else { return };
     let (first, last) = (AckChunk::number_of(from), AckChunk::number_of(open.scanned));
     for number in first..=last.min(first + SKIPPED_CHUNKS) {

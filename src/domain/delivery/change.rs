@@ -1,6 +1,6 @@
 //! A change on its way to the store: planned, started, and what is true once it stands or failed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 use super::{
     ack::{move_floor, skipped_chunks},
@@ -27,7 +27,9 @@ pub(super) enum How {
     /// Failed, waits for another attempt.
     Retried,
     /// To the dead letters; `blocks`: its lane waits.
-    Dead { blocks: bool },
+    Dead {
+        blocks: bool,
+    },
     Released,
     Suspected,
     Withheld,
@@ -77,11 +79,10 @@ impl Plan {
 
     /// The lane as it will be, if it is held.
     pub(super) fn held(&mut self, lanes: &Lanes, lane: LaneId) -> Option<&mut Held> {
-        if !self.held.contains_key(&lane) {
-            let held = lanes.get(lane)?.held.as_deref()?.clone();
-            self.held.insert(lane, held);
+        match self.held.entry(lane) {
+            Entry::Occupied(entry) => Some(entry.into_mut()),
+            Entry::Vacant(entry) => Some(entry.insert(lanes.get(lane)?.held.as_deref()?.clone())),
         }
-        self.held.get_mut(&lane)
     }
 
     /// The lane as it will be, held by `position` if it is not held yet.
@@ -98,7 +99,10 @@ impl Plan {
 #[derive(Debug)]
 pub(super) enum Goal {
     Group,
-    Attach { session: Box<Session>, resumed: bool },
+    Attach {
+        session: Box<Session>,
+        resumed: bool,
+    },
     /// The session did not come back.
     Lost,
     Redrive,
@@ -348,7 +352,9 @@ impl Engine {
                     lost.retain(|lease: &LostLease| Some(lease.token) != released);
                 }
                 How::Redriven | How::Discarded => self.finish_letter(end),
-                How::Acked | How::Retried | How::Dead { .. } | How::Suspected | How::Withheld => self.finish_passed(end, &mut lost),
+                How::Acked | How::Retried | How::Dead { .. } | How::Suspected | How::Withheld => {
+                    self.finish_passed(end, &mut lost)
+                }
             }
         }
         for lane in self.unsynced.iter().copied().collect::<Vec<_>>() {

@@ -40,15 +40,21 @@ impl Engine {
     }
 
     fn noted(&self, row: &mut RetryRow, reason: &str) {
-        let failure =
-            Failure { at: self.now, attempt: row.failures + 1, reason: reason.to_owned(), consumer: self.consumer() };
+        let failure = Failure { at: self.now, attempt: row.failures + 1, reason: reason.to_owned(), consumer: self.consumer() };
         row.history.push(failure);
         let surplus = row.history.len().saturating_sub(HISTORY);
         row.history.drain(..surplus);
     }
 
     /// Plans a counted failure of a delivery that is out.
-    pub(super) fn plan_failure(&mut self, plan: &mut Plan, position: Position, reason: &str, delay: Option<Micros>, suspect: bool) {
+    pub(super) fn plan_failure(
+        &mut self,
+        plan: &mut Plan,
+        position: Position,
+        reason: &str,
+        delay: Option<Micros>,
+        suspect: bool,
+    ) {
         let Some(mut row) = self.row_of(position) else { return };
         self.noted(&mut row, reason);
         row.failures += 1;

@@ -52,6 +52,7 @@ impl Deciding {
 
 /// One delivery in memory.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts of one delivery")]
 pub(super) struct Slot {
     pub candidate: Candidate,
     pub lane: LaneId,

@@ -21,12 +21,14 @@ mod settle;
 mod state;
 mod status;
 mod subscription;
+#[cfg(test)]
+mod tests;
 
 pub use engine::{Bounds, Engine};
 pub use filter::{Marks, is_recall};
 pub use messages::{
-    AttachRefused, Candidate, Delivery, LossReason, LostLease, Output, PauseReason, Persist, PersistKind, SessionId, SettleResult,
-    SettledItem, Settlement, Status, Tally, Token, Verb, Want, Window,
+    AttachRefused, Candidate, Delivery, LossReason, LostLease, Output, PauseReason, Persist, PersistKind, SessionId,
+    SettleResult, SettledItem, Settlement, Status, Tally, Token, Verb, Want, Window,
 };
 pub use state::{
     AckChunk, BlockedKey, CHUNK_POSITIONS, DeadLetter, Failure, RetryRow, SubscriptionDelta, SubscriptionState, apply,

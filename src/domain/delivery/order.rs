@@ -144,7 +144,7 @@ impl Lane {
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
     by_key: HashMap<OrderKey, LaneId>,
-    lanes: Vec<Lane>,
+    slab: Vec<Lane>,
     free: Vec<LaneId>,
     /// Order is total: lane 0 is the only one.
     total: bool,
@@ -165,17 +165,17 @@ impl Lanes {
 
     /// The lane of a key, made if there is none.
     pub(super) fn intern(&mut self, key: &OrderKey) -> LaneId {
-        if self.total && !self.lanes.is_empty() {
+        if self.total && !self.slab.is_empty() {
             return 0;
         }
         if let Some(id) = self.by_key.get(key) {
             return *id;
         }
         let id = self.free.pop().unwrap_or_else(|| {
-            self.lanes.push(Lane::default());
-            self.lanes.len() - 1
+            self.slab.push(Lane::default());
+            self.slab.len() - 1
         });
-        self.lanes[id].key = Some(key.clone());
+        self.slab[id].key = Some(key.clone());
         self.by_key.insert(key.clone(), id);
         id
     }
@@ -186,11 +186,11 @@ impl Lanes {
     }
 
     pub(super) fn get(&self, id: LaneId) -> Option<&Lane> {
-        self.lanes.get(id)
+        self.slab.get(id)
     }
 
     pub(super) fn get_mut(&mut self, id: LaneId) -> Option<&mut Lane> {
-        self.lanes.get_mut(id)
+        self.slab.get_mut(id)
     }
 
     /// Forgets a lane that has nothing queued and is not held.
@@ -198,7 +198,7 @@ impl Lanes {
         if self.total {
             return;
         }
-        if let Some(lane) = self.lanes.get_mut(id)
+        if let Some(lane) = self.slab.get_mut(id)
             && lane.queue.is_empty()
             && lane.held.is_none()
             && let Some(key) = lane.key.take()
@@ -211,12 +211,12 @@ impl Lanes {
 
     /// All lanes in use, in a stable order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (LaneId, &Lane)> {
-        self.lanes.iter().enumerate().filter(|(_, lane)| lane.key.is_some())
+        self.slab.iter().enumerate().filter(|(_, lane)| lane.key.is_some())
     }
 
     /// True when the position is next of its lane to be sent.
     pub(super) fn may_send(&self, id: LaneId, position: Position) -> bool {
-        let Some(lane) = self.lanes.get(id) else { return id == NO_LANE };
+        let Some(lane) = self.slab.get(id) else { return id == NO_LANE };
         if lane.broken.is_some() || lane.queue.get(lane.out) != Some(&position) {
             return false;
         }
@@ -226,6 +226,6 @@ impl Lanes {
 
     /// True when the position is ahead of all its lane (or exempt from order): only then does its lease run out.
     pub(super) fn is_front(&self, id: LaneId, position: Position) -> bool {
-        self.lanes.get(id).is_none_or(|lane| lane.queue.front() == Some(&position))
+        self.slab.get(id).is_none_or(|lane| lane.queue.front() == Some(&position))
     }
 }

@@ -68,7 +68,9 @@ impl Engine {
             let Some(lane) = self.lanes.get_mut(lane_id) else { continue };
             if let Some(held) = lane.held.as_mut().filter(|held| !total && held.passes_over()) {
                 held.followers = true;
-                self.catching.insert(lane_id);
+                if held.is_catching_up() {
+                    self.catching.insert(lane_id);
+                }
                 self.open.scanned = position;
                 continue;
             }
@@ -192,7 +194,9 @@ impl Engine {
             return;
         }
         while self.schedule.to_read.len() + self.urgent.len() + self.suspects.len() < self.bounds.look_ahead {
-            let Some(row) = self.schedule.first_due(self.now).and_then(|position| self.state.retrying.get(&position)) else { return };
+            let Some(row) = self.schedule.first_due(self.now).and_then(|position| self.state.retrying.get(&position)) else {
+                return;
+            };
             let counts = row.failures > 0;
             if counts && self.schedule.allowed_at() > self.now {
                 return;

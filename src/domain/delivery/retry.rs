@@ -66,11 +66,6 @@ impl Schedule {
         self.due.insert((row.due, row.position));
     }
 
-    pub(super) fn forget(&mut self, row: &RetryRow) {
-        self.due.remove(&(row.due, row.position));
-        self.to_read.remove(&row.position);
-    }
-
     /// The next time something can be taken.
     pub(super) fn next(&self) -> Option<Micros> {
         self.due.first().map(|(due, _)| *due)

@@ -29,7 +29,6 @@ pub(super) struct Session {
 #[derive(Debug)]
 pub(super) struct Attach {
     pub session: Session,
-    pub take_over: bool,
 }
 
 impl Engine {
@@ -58,7 +57,7 @@ impl Engine {
             return Err(AttachRefused { holder: holder.consumer.clone() });
         }
         let session = Session { id, consumer, window, auto_extend, draining: false, grace_until: None };
-        self.jobs.push_back(Job::Attach(Attach { session, take_over }));
+        self.jobs.push_back(Job::Attach(Attach { session }));
         self.advance();
         Ok(())
     }

@@ -163,8 +163,7 @@ impl SubscriptionState {
     /// True when the position is ≤ floor or set in a chunk.
     #[must_use]
     pub fn is_passed(&self, position: Position) -> bool {
-        position <= self.floor
-            || self.chunks.get(&AckChunk::number_of(position)).is_some_and(|chunk| chunk.get(position))
+        position <= self.floor || self.chunks.get(&AckChunk::number_of(position)).is_some_and(|chunk| chunk.get(position))
     }
 
     /// The last of the passed positions that follow `position` without a gap; `position` itself if the next is not passed.
