@@ -9,6 +9,7 @@ use super::{
 use crate::{
     domain::{
         delivery::{DeadLetter, SubscriptionKey},
+        digest::Digest,
         evidence::commitment,
         ids::Position,
     },
@@ -18,6 +19,13 @@ pub use crate::store::DeadLetterQuery;
 
 /// Dead letters of one transaction.
 const CHUNK: usize = 500;
+
+/// What is done to each chunk.
+#[derive(Clone, Copy)]
+enum Change {
+    Redrive,
+    Discard { why: Digest },
+}
 
 impl Gateway {
     /// Dead letters after a position, and the position to go on after if there are more.
@@ -46,7 +54,7 @@ impl Gateway {
     /// `NOT_FOUND`, `UNAVAILABLE`: then the chunks before stand, and the call can be repeated.
     pub async fn redrive_dead_letters(&self, caller: &Caller, name: &str, query: &DeadLetterQuery, dry_run: bool) -> Result<u64, Refused> {
         let key = self.known(caller, name).await?;
-        self.in_chunks(&key, query, dry_run, async |letters| self.hosts.redrive(&key, caller, letters).await).await
+        self.in_chunks(caller, &key, query, dry_run, Change::Redrive).await
     }
 
     /// Discards dead letters for good; answers how many, durably. A dry run only counts.
@@ -63,22 +71,27 @@ impl Gateway {
     ) -> Result<u64, Refused> {
         let key = self.known(caller, name).await?;
         let why = commitment(&self.world.random(), reason);
-        self.in_chunks(&key, query, dry_run, async |letters| self.hosts.discard(&key, caller, letters, why).await).await
+        self.in_chunks(caller, &key, query, dry_run, Change::Discard { why }).await
     }
 
     async fn in_chunks(
         &self,
+        caller: &Caller,
         key: &SubscriptionKey,
         query: &DeadLetterQuery,
         dry_run: bool,
-        change: impl AsyncFn(Vec<DeadLetter>) -> Result<u64, Refused>,
+        change: Change,
     ) -> Result<u64, Refused> {
         let (mut after, mut total) = (0, 0);
         loop {
             let letters = self.store.dead_letters(key, query, after, CHUNK).await?;
             let Some(last) = letters.last() else { return Ok(total) };
             after = last.position;
-            total += if dry_run { letters.len() as u64 } else { change(letters).await? };
+            total += match change {
+                _ if dry_run => letters.len() as u64,
+                Change::Redrive => self.hosts.redrive(key, caller, letters).await?,
+                Change::Discard { why } => self.hosts.discard(key, caller, letters, why).await?,
+            };
         }
     }
 

@@ -7,62 +7,115 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Caller, Class, Refused,
-    committer::{Committer, Done, Tail},
+    committer::{Committer, Done},
     evidence::EvidenceDesk,
     pages::Pages,
     policy::Policy,
     pull::PullDesk,
+    reader::Reader,
     refusals::RefusalLog,
     screen::ScreeningDesk,
-    subscribe::{Hosts, UnarySessions},
+    subscribe::{HostParts, Hosts, UnarySessions},
+    tail::Tail,
 };
 use crate::{
     clock::World,
     domain::{
         draft::Codec,
-        evidence::{ActKind, EvidenceDraft},
+        evidence::{ActKind, CheckpointSigner, EvidenceDraft},
         feeds::Feed,
         grants::{Action, Permit, Register},
         ledger::{Act, Change, Outcome},
+        screening::ScreeningPolicy,
     },
     store::Store,
 };
 
-/// The parts a gateway is built from.
-pub struct Gateway {
+/// What a gateway is built from.
+pub struct Parts {
     /// Where everything is kept.
     pub store: Arc<dyn Store>,
     /// The one writer.
     pub committer: Committer,
-    /// "Committed up to n".
-    pub tail: Tail,
-    /// Pages of the ledger, shared by all readers.
-    pub pages: Arc<Pages>,
+    /// Signs checkpoints.
+    pub signer: Arc<CheckpointSigner>,
     /// Who may do what; swapped whole on reload.
     pub register: Arc<ArcSwap<Register>>,
     /// Domain settings; swapped whole on reload.
     pub policy: Arc<ArcSwap<Policy>>,
+    /// How declarations are screened; swapped whole on reload.
+    pub screening: Arc<ArcSwap<ScreeningPolicy>>,
     /// Reads content out of sealed bytes.
     pub codec: Arc<dyn Codec>,
+    /// Takes note of refusals.
+    pub refusals: RefusalLog,
+    /// Memory for shared pages, bytes.
+    pub page_cache_bytes: usize,
     /// Time and randomness.
     pub world: World,
-    /// Refusals on their way into the evidence log.
-    pub refusals: RefusalLog,
+    /// Cancelled when nothing new is to be begun.
+    pub stop: CancellationToken,
+}
+
+/// The gateway: what the doors call.
+pub struct Gateway {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) committer: Committer,
+    pub(super) tail: Tail,
+    /// Who may do what.
+    pub register: Arc<ArcSwap<Register>>,
+    /// Domain settings.
+    pub policy: Arc<ArcSwap<Policy>>,
+    /// Time and randomness.
+    pub world: World,
+    refusals: RefusalLog,
     /// Subscriptions that are awake.
     pub hosts: Hosts,
-    /// Sessions of unary consumers.
-    pub unary: UnarySessions,
+    pub(super) unary: UnarySessions,
     /// Looking up.
     pub pull: PullDesk,
     /// Screening.
     pub screening: ScreeningDesk,
     /// The evidence log.
     pub evidence: EvidenceDesk,
-    /// Cancelled when the gateway is to stop.
-    pub stop: CancellationToken,
 }
 
 impl Gateway {
+    /// Puts it together. Nothing runs yet but the committer.
+    pub fn new(parts: Parts) -> Self {
+        let Parts { store, committer, signer, register, policy, screening, codec, refusals, page_cache_bytes, world, stop } = parts;
+        let tail = committer.tail();
+        let hosts = Hosts::new(HostParts {
+            store: store.clone(),
+            committer: committer.clone(),
+            tail: tail.clone(),
+            pages: Arc::new(Pages::new(store.clone(), page_cache_bytes)),
+            register: register.clone(),
+            world: world.clone(),
+            stop,
+        });
+        let reader = Reader { store: store.clone(), tail: tail.clone(), codec, register: register.clone(), world: world.clone() };
+        Self {
+            pull: PullDesk::new(reader.clone(), committer.clone()),
+            screening: ScreeningDesk::new(reader, committer.clone(), screening),
+            evidence: EvidenceDesk::new(store.clone(), committer.clone(), signer),
+            unary: UnarySessions::default(),
+            store,
+            committer,
+            tail,
+            register,
+            policy,
+            world,
+            refusals,
+            hosts,
+        }
+    }
+
+    /// Takes note of a refused request for the evidence log; never waits.
+    pub fn note_refusal(&self, caller: &Caller, refused: &Refused) {
+        self.refusals.note(caller, refused);
+    }
+
     /// The permit of a caller for an action on a feed, evaluated now.
     ///
     /// # Errors

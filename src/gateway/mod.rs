@@ -24,5 +24,5 @@ pub mod subscriptions;
 pub mod tail;
 
 pub use caller::{Caller, Operator, OperatorRole};
-pub use gateway::Gateway;
+pub use gateway::{Gateway, Parts};
 pub use refused::{Class, Refused};

@@ -255,7 +255,7 @@ async fn read_requests(
     session: Session,
     errors: mpsc::Sender<Result<proto::SubscribeResponse, Status>>,
     gateway: Arc<Gateway>,
-    caller: Caller,
+    caller: Arc<Caller>,
 ) {
     loop {
         let message = tokio::select! {

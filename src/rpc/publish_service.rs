@@ -7,6 +7,7 @@ use tonic::{Request, Response, Status};
 use super::{answer::answer, caller};
 use crate::{
     domain::{
+        draft::Draft,
         feeds::Feed,
         ledger::PublishedItem,
         regions::Region,
@@ -14,7 +15,7 @@ use crate::{
     },
     gateway::{Caller, Gateway, Refused, publish::admit_batch},
     proto::{
-        AttestRequest, AttestResponse, PublishRequest, PublishResponse, PublishedRecord, Remark, publish_service_server::PublishService,
+        AttestRequest, AttestResponse, PublishRequest, PublishResponse, PublishedRecord, Record, Remark, publish_service_server::PublishService,
     },
     wire,
 };
@@ -33,6 +34,17 @@ impl PublishDoor {
     async fn publish_batch(&self, caller: &Caller, request: PublishRequest) -> Result<PublishResponse, Refused> {
         let bytes = request.records.iter().flat_map(|record| &record.sections).map(|section| section.content.len()).sum();
         admit_batch(request.records.len(), bytes)?;
+        let drafts = self.drafts(caller, &request.records)?;
+        let published = self.gateway.publish(caller, drafts, request.validate_only).await?;
+        Ok(PublishResponse {
+            records: published.items.into_iter().map(|item| published_record(item, caller.lang)).collect(),
+            evidence_index: published.evidence_index.unwrap_or(0),
+            committed_at_us: published.committed_at,
+        })
+    }
+
+    /// Every record checked; or everything that is wrong with any of them.
+    fn drafts(&self, caller: &Caller, records: &[Record]) -> Result<Vec<Draft>, Refused> {
         let register = self.gateway.register.load();
         let policy = self.gateway.policy.load();
         let context = wire::DraftContext {
@@ -43,20 +55,11 @@ impl PublishDoor {
             salt: &|| self.gateway.world.random(),
         };
         let mut findings = Findings::default();
-        let mut drafts = Vec::with_capacity(request.records.len());
-        for (index, record) in request.records.iter().enumerate() {
+        let mut drafts = Vec::with_capacity(records.len());
+        for (index, record) in records.iter().enumerate() {
             drafts.extend(findings.within_index("records", index, |findings| wire::draft(record, &context, findings)));
         }
-        if !findings.is_clean() {
-            return Err(Refused::invalid(findings.violations));
-        }
-        drop((register, policy));
-        let published = self.gateway.publish(caller, drafts, request.validate_only).await?;
-        Ok(PublishResponse {
-            records: published.items.into_iter().map(|item| published_record(item, caller.lang)).collect(),
-            evidence_index: published.evidence_index.unwrap_or(0),
-            committed_at_us: published.committed_at,
-        })
+        if findings.is_clean() { Ok(drafts) } else { Err(Refused::invalid(findings.violations)) }
     }
 
     async fn attest_feed(&self, caller: &Caller, request: &AttestRequest) -> Result<AttestResponse, Refused> {
@@ -83,7 +86,7 @@ impl PublishDoor {
 #[tonic::async_trait]
 impl PublishService for PublishDoor {
     async fn publish(&self, request: Request<PublishRequest>) -> Result<Response<PublishResponse>, Status> {
-        let mut caller = caller(&request)?;
+        let mut caller = Caller::clone(&*caller(&request)?);
         let request = request.into_inner();
         if !request.request_id.is_empty() {
             caller.request_id = request.request_id.chars().take(64).collect();

@@ -17,6 +17,9 @@ mod party;
 mod reading;
 mod received;
 mod section;
+pub mod lookup;
+pub mod screening;
+pub mod subscription;
 mod urgent_notice;
 
 pub use content::{WireCodec, seal};

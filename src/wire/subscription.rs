@@ -193,7 +193,7 @@ pub fn settings(spec: &SubscriptionSpec) -> proto::SubscriptionSettings {
 
 fn filter(filter: &Filter) -> proto::Filter {
     let kinds = ProductKind::KNOWN.iter().filter(|kind| filter.product_kinds & kind.bit() != 0);
-    let items = InspectionItem::known().filter(|item| filter.failed_items & item.bit() != 0);
+    let items = InspectionItem::all_known().filter(|item| filter.failed_items & item.bit() != 0);
     proto::Filter {
         feeds: filter.feeds.iter().map(|feed| feed.name().to_owned()).collect(),
         kinds: filter.kinds.iter().map(|kind| i32::from(kind.number())).collect(),

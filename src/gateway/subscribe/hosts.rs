@@ -7,7 +7,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    super::{Class, Refused, committer::{Committer, Tail}, pages::Pages, subscriptions::not_found},
+    super::{Class, Refused, committer::Committer, pages::Pages, subscriptions::not_found, tail::Tail},
     host::Host,
     session::Command,
 };
