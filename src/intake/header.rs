@@ -175,7 +175,7 @@ impl<'a> Top<'a> {
                 // Without merges a group's name stands over its first column alone and counts for those to the right
                 // that have a header of their own below it.
                 let group = below.and_then(|_| (0..column).rev().find_map(|left| self.shown(row.number, left)));
-                group.filter(|_| levels.is_empty() || below.is_some_and(|text| tick_word(text)))
+                group.filter(|_| levels.is_empty() || below.is_some_and(tick_word))
             });
             if let Some(text) = shown
                 && levels.last() != Some(&text)

@@ -3,7 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use crate::domain::{
+    ids::RecordId,
     records::{Content, EnterpriseSurvey, Matter, Nonconformity, Party, Token},
+    regions::Region,
     violation::Text,
 };
 
@@ -40,7 +42,7 @@ pub fn comparison_to_json(comparison: &Comparison) -> Value {
             json!({"sheet": sheet, "row": row, "record_id": id.as_str(), "change": change, "standing_revision": revision})
         })
         .collect();
-    json!({"rows": rows, "missing": comparison.missing.iter().map(|id| id.as_str()).collect::<Vec<_>>()})
+    json!({"rows": rows, "missing": comparison.missing.iter().map(RecordId::as_str).collect::<Vec<_>>()})
 }
 
 /// The change's token and the revision that stands.
@@ -94,7 +96,7 @@ fn finding(finding: &CellFinding) -> Value {
 fn row(row: &RowReading) -> Value {
     json!({
         "row": row.row,
-        "record_id": row.record_id.as_ref().map(|id| id.as_str()),
+        "record_id": row.record_id.as_ref().map(RecordId::as_str),
         "content": row.content.as_ref().map(content),
         "findings": row.findings.iter().map(finding).collect::<Vec<_>>(),
     })
@@ -115,7 +117,7 @@ fn party(party: &Party) -> Value {
         "credit_code": party.credit_code.map(|code| code.to_string()),
         "legacy_identifier": party.legacy_identifier.as_ref().map(|legacy| legacy.as_str().to_owned()),
         "address": party.address,
-        "region": party.region.map(|region| region.code()),
+        "region": party.region.map(Region::code),
     }))
 }
 

@@ -28,8 +28,11 @@ struct Shared {
     rows: usize,
 }
 
+/// The sheets that were read, and those that were left out with the reason.
+pub type Sheets = (Vec<SheetReading>, Vec<(String, Text)>);
+
 /// Reads every sheet with a known header; the others are named with the reason.
-pub fn read_all(book: &mut Book<'_>, options: &Options) -> Result<(Vec<SheetReading>, Vec<(String, Text)>), FileError> {
+pub fn read_all(book: &mut Book<'_>, options: &Options) -> Result<Sheets, FileError> {
     let (mut sheets, mut ignored, mut nearest) = (Vec::new(), Vec::new(), Vec::new());
     let mut shared = Shared::default();
     for (index, sheet) in book.sheets().into_iter().enumerate() {
