@@ -1,6 +1,8 @@
 //! Reading the example workbooks: every form and list layout, every mistake of a clerk with its cell.
 
-use std::{collections::BTreeSet, fs, path::PathBuf};
+use std::{collections::BTreeSet, fs, io::Cursor, path::PathBuf};
+
+use calamine::Reader as _;
 
 use tongbao::{
     domain::{
@@ -8,8 +10,9 @@ use tongbao::{
         ids::ParticipantId,
         life_cycle::State,
         records::{Attribution, EnterpriseSurvey, Matter, Nonconformity},
+        violation::Lang,
     },
-    intake::{FileError, FormKind, Options, Reading, RowReading, Severity, read},
+    intake::{FileError, FormKind, Options, Reading, RowReading, Severity, read, render_dry_run, to_json, write_report},
 };
 
 fn bytes(name: &str) -> Vec<u8> {
@@ -20,6 +23,7 @@ fn bytes(name: &str) -> Vec<u8> {
 fn options() -> Options {
     Options {
         publisher: ParticipantId::parse("amr-330000").expect("a participant"),
+        publisher_region: None,
         list_name: Some("2020-04-list".to_owned()),
         today: CivilDate::day(2026, 11, 22).expect("a day"),
         published_on: None,
@@ -77,7 +81,9 @@ fn every_mistake_of_a_clerk_is_found_with_its_cell() {
     let expected: BTreeSet<(String, String)> = expected
         .lines()
         .skip(1)
-        .map(|line| (line.split(',').next().unwrap_or_default().to_owned(), line.rsplit(',').next().unwrap_or_default().to_owned()))
+        .map(|line| {
+            (line.split(',').next().unwrap_or_default().to_owned(), line.rsplit(',').next().unwrap_or_default().to_owned())
+        })
         .collect();
     let reading = read_file("survey_form_with_errors.xlsx");
     let found: Vec<(String, String)> =
@@ -114,10 +120,19 @@ fn the_national_list_is_read() {
     assert_eq!(states, [State::Ceased, State::Rechecking, State::Ceased, State::Ceased, State::Cleared, State::Confirmed]);
     let second = failure(&sheet.rows[1]);
     assert_eq!(sheet.rows[1].record_id.as_ref().map(ToString::to_string).as_deref(), Some("amr-330000/2020-04-list/4"));
-    assert_eq!((second.producer.name.as_str(), second.attribution), ("宜昌示例丙甲防护用品有限公司", Attribution::SampledAtProducer));
-    assert_eq!((second.model.as_str(), second.batch.as_str(), second.produced_on), ("9501", "5D217", CivilDate::day(2020, 5, 25)));
+    assert_eq!(
+        (second.producer.name.as_str(), second.attribution),
+        ("宜昌示例丙甲防护用品有限公司", Attribution::SampledAtProducer)
+    );
+    assert_eq!(
+        (second.model.as_str(), second.batch.as_str(), second.produced_on),
+        ("9501", "5D217", CivilDate::day(2020, 5, 25))
+    );
     assert_eq!(second.date_and_batch_raw, "2020年5月25日/5D217");
-    assert_eq!(second.items.iter().map(|item| item.item.token().to_owned()).collect::<Vec<_>>(), ["filtration_efficiency", "exhalation_valve_tightness"]);
+    assert_eq!(
+        second.items.iter().map(|item| item.item.token().to_owned()).collect::<Vec<_>>(),
+        ["filtration_efficiency", "exhalation_valve_tightness"]
+    );
     assert_eq!(second.producer.region.map(|region| region.number()), Some(420_000));
     let fifth = failure(&sheet.rows[4]);
     assert_eq!((fifth.specification.as_str(), fifth.batch.as_str(), fifth.produced_on), ("", "", None));
@@ -143,5 +158,42 @@ fn a_list_without_numbers_needs_a_name() {
     let nameless = Options { list_name: None, ..options() };
     assert_eq!(read("f.xlsx", &bytes("failed_list_national.xlsx"), &nameless).err(), Some(FileError::ListNameRequired));
     let wrong = Options { list_name: Some("a b".to_owned()), ..options() };
-    assert_eq!(read("f.xlsx", &bytes("failed_list_national.xlsx"), &wrong).err().map(|error| error.reason()), Some("LIST_NAME_INVALID"));
+    assert_eq!(
+        read("f.xlsx", &bytes("failed_list_national.xlsx"), &wrong).err().map(|error| error.reason()),
+        Some("LIST_NAME_INVALID")
+    );
+}
+
+#[test]
+fn a_dry_run_is_shown_as_text_and_json() {
+    let reading = read_file("survey_form_with_errors.xlsx");
+    for lang in [Lang::Zh, Lang::En] {
+        let text = render_dry_run(&reading, lang);
+        for cell in ["C7", "B9", "M10", "M11", "C12", "D13", "E14", "C15", "D16"] {
+            assert!(text.contains(cell), "{cell} in\n{text}");
+        }
+    }
+    let json = to_json(&reading);
+    assert_eq!(json["counts"]["errors"], 8);
+    assert_eq!(json["sheets"][0]["columns"][6]["answer"], true);
+    assert_eq!(json["sheets"][0]["rows"][0]["content"]["enterprise"]["credit_code"], "91340000PDY00300XH");
+    println!("{}", render_dry_run(&reading, Lang::Zh));
+}
+
+#[test]
+fn the_report_is_the_workbook_with_its_findings() {
+    let original = bytes("survey_form_with_errors.xlsx");
+    let reading = read_file("survey_form_with_errors.xlsx");
+    let report = write_report(&original, &reading, Lang::Zh).expect("a report");
+    // The report can be imported again, and says the same of the same cells.
+    let again = read("report.xlsx", &report, &options()).expect("readable");
+    assert_eq!(all_findings(&again), all_findings(&reading));
+    assert_eq!(
+        again.valid().map(|(.., content)| content).collect::<Vec<_>>(),
+        reading.valid().map(|(.., content)| content).collect::<Vec<_>>()
+    );
+    let mut workbook = calamine::Xlsx::new(Cursor::new(report)).expect("a workbook");
+    let range = workbook.worksheet_range("汇总表").expect("the sheet");
+    let said = range.get_value((6, 13)).map(ToString::to_string).unwrap_or_default();
+    assert!(said.starts_with("C7 错误"), "{said}");
 }

@@ -162,7 +162,11 @@ const TABLE: &[Words] = &[
         "非医用口罩产量 非医用口罩日产量 日产量 产量 日产能 非医用口罩日均产量 非医用口罩产能 口罩日产量 日均产量 每日产量 \
          非医用口罩每日产量 产能 非医用口罩日产能 口罩产量",
     ),
-    words(Meaning::Campaign, "campaign", "抽查任务 任务名称 抽查批次名称 抽查名称 抽查项目 抽检任务 任务来源 抽查计划 计划名称 抽查任务名称"),
+    words(
+        Meaning::Campaign,
+        "campaign",
+        "抽查任务 任务名称 抽查批次名称 抽查名称 抽查项目 抽检任务 任务来源 抽查计划 计划名称 抽查任务名称",
+    ),
     words(Meaning::Level, "level of the organiser", "级别 抽查级别 抽检级别 任务级别 抽查层级 层级"),
     words(Meaning::Field, "field of sampling", "领域 抽查领域 抽样领域 抽样环节 环节 抽查环节 监测领域 抽检环节 抽样渠道"),
     words(
@@ -170,18 +174,38 @@ const TABLE: &[Words] = &[
         "sampling number",
         "抽样编号 抽样单编号 抽样单号 样品编号 采样编号 抽样单编码 抽样单 抽检编号 抽查编号 监测编号 抽样文书编号",
     ),
-    words(Meaning::ReportNumber, "report number", "报告编号 检验报告编号 检验报告号 报告号 检测报告编号 检测报告号 检验报告书编号"),
+    words(
+        Meaning::ReportNumber,
+        "report number",
+        "报告编号 检验报告编号 检验报告号 报告号 检测报告编号 检测报告号 检验报告书编号",
+    ),
     words(Meaning::SampledOn, "day of sampling", "抽样日期 采样日期 抽样时间 抽检日期 抽查日期 抽检时间 采样时间"),
     words(Meaning::ReportedOn, "day of the report", "报告日期 检验日期 报告签发日期 签发日期 检验报告日期 检测日期 报告时间"),
     words(Meaning::NotifiedOn, "day the producer was told", "告知日期 送达日期 通知日期 结果告知日期 报告送达日期"),
     words(Meaning::PublishedOn, "day of publication", "公告日期 发布日期 公布日期 公示日期 公开日期 通报日期 公布时间 发布时间"),
-    words(Meaning::Organiser, "organiser", "组织抽查单位 抽查单位 组织单位 任务下达单位 抽查机关 抽查部门 组织部门 下达任务单位 组织实施单位 抽样机关"),
-    words(Meaning::Handler, "authority that handles the producer", "处理单位 处置单位 后处理单位 处理机关 承办单位 核查处置单位 办理单位 后处理部门 处置部门"),
-    words(Meaning::ProductName, "product name", "产品名称 商品名称 样品名称 品名 名称(产品) 标称产品名称 食品名称 货品名称 抽查产品名称 产品 商品 样品 口罩名称 ProductName"),
+    words(
+        Meaning::Organiser,
+        "organiser",
+        "组织抽查单位 抽查单位 组织单位 任务下达单位 抽查机关 抽查部门 组织部门 下达任务单位 组织实施单位 抽样机关",
+    ),
+    words(
+        Meaning::Handler,
+        "authority that handles the producer",
+        "处理单位 处置单位 后处理单位 处理机关 承办单位 核查处置单位 办理单位 后处理部门 处置部门",
+    ),
+    words(
+        Meaning::ProductName,
+        "product name",
+        "产品名称 商品名称 样品名称 品名 名称(产品) 标称产品名称 食品名称 货品名称 抽查产品名称 产品 商品 样品 口罩名称 ProductName",
+    ),
     words(Meaning::Brand, "brand", "商标 品牌 注册商标 标称商标 商标/品牌 品牌/商标 商标品牌 商标名称 Brand"),
     words(Meaning::Model, "model", "型号 产品型号 Model"),
     words(Meaning::Specification, "specification", "规格 产品规格"),
-    words(Meaning::SpecificationAndModel, "specification and model", "规格型号 型号规格 规格/型号 型号/规格 产品规格型号 规格及型号 规格、型号 型号、规格 标称规格型号 标称规格 规格(型号)"),
+    words(
+        Meaning::SpecificationAndModel,
+        "specification and model",
+        "规格型号 型号规格 规格/型号 型号/规格 产品规格型号 规格及型号 规格、型号 型号、规格 标称规格型号 标称规格 规格(型号)",
+    ),
     words(Meaning::Grade, "grade", "产品等级 等级 质量等级 产品级别 防护等级 防护级别 过滤级别 级别(产品)"),
     words(
         Meaning::DateAndBatch,
@@ -192,7 +216,11 @@ const TABLE: &[Words] = &[
     ),
     words(Meaning::ProducedOn, "production date", "生产日期 制造日期 标称生产日期 出厂日期 生产时间"),
     words(Meaning::Batch, "batch", "批号 生产批号 批次 产品批号 批次号 生产批次 货号/批号 Batch"),
-    words(Meaning::Laboratory, "laboratory", "承检机构 检验机构 承检单位 检测机构 检验单位 承检机构名称 检验机构名称 检测单位 技术机构"),
+    words(
+        Meaning::Laboratory,
+        "laboratory",
+        "承检机构 检验机构 承检单位 检测机构 检验单位 承检机构名称 检验机构名称 检测单位 技术机构",
+    ),
     words(Meaning::BatchQuantity, "pieces in the batch", "批量 抽样基数 产品批量 抽样批量 基数 生产数量 批量/基数 进货量"),
     words(Meaning::SampleQuantity, "pieces sampled", "抽样数量 样品数量 抽样量 样本数量 抽样数"),
     words(
@@ -202,8 +230,16 @@ const TABLE: &[Words] = &[
          不合格指标 不符合标准项目 不合格(不符合)项目 不合格原因 主要不合格项目名称 检验不合格项目 不合格内容 FailedItems",
     ),
     words(Meaning::Measured, "measured value", "实测值 检验结果 检测结果 检验值 检测值 实测结果 检验实测值 不合格检测值 测定值"),
-    words(Meaning::Limit, "limit", "标准值 标准要求 技术要求 标准指标 限值 标准限值 标准规定 规定值 指标要求 标准技术要求 要求值"),
-    words(Meaning::Conclusion, "conclusion", "抽查结果 检验结论 结论 抽检结果 监测结果 检测结论 判定结果 抽查结论 综合判定 结果 检验判定 判定"),
+    words(
+        Meaning::Limit,
+        "limit",
+        "标准值 标准要求 技术要求 标准指标 限值 标准限值 标准规定 规定值 指标要求 标准技术要求 要求值",
+    ),
+    words(
+        Meaning::Conclusion,
+        "conclusion",
+        "抽查结果 检验结论 结论 抽检结果 监测结果 检测结论 判定结果 抽查结论 综合判定 结果 检验判定 判定",
+    ),
     words(
         Meaning::Handling,
         "what was done about it",
@@ -214,7 +250,8 @@ const TABLE: &[Words] = &[
 
 /// Key by which headers are compared: NFKC, without white space and decoration, lower case.
 pub fn header_key(text: &str) -> String {
-    let folded: String = text.nfkc().filter(|c| !c.is_whitespace() && !matches!(c, '*' | '_' | '\u{200b}' | '\u{feff}')).collect();
+    let folded: String =
+        text.nfkc().filter(|c| !c.is_whitespace() && !matches!(c, '*' | '_' | '\u{200b}' | '\u{feff}')).collect();
     let folded = folded.replace(['【', '〔', '['], "(").replace(['】', '〕', ']'], ")").to_lowercase();
     folded.trim_matches([':', '：', ';', '.', '、']).to_owned()
 }
@@ -271,10 +308,8 @@ impl Meaning {
 
     /// Its name in both languages.
     pub fn name(self) -> Text {
-        self.words().map_or_else(
-            || Text::new("", ""),
-            |row| Text::new(row.headers.split_whitespace().next().unwrap_or_default(), row.en),
-        )
+        self.words()
+            .map_or_else(|| Text::new("", ""), |row| Text::new(row.headers.split_whitespace().next().unwrap_or_default(), row.en))
     }
 
     /// Columns that hold yes or no.

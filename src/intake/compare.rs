@@ -72,7 +72,8 @@ fn change_of(content: &Content, digest_of: &dyn Fn(&Content) -> Digest, standing
     if digest_of(content) == standing.digest {
         return Change::Same(standing.revision);
     }
-    let other = enterprise(content).is_some_and(|party| !standing.name_key.is_empty() && strict_key(&party.name) != standing.name_key);
+    let other =
+        enterprise(content).is_some_and(|party| !standing.name_key.is_empty() && strict_key(&party.name) != standing.name_key);
     // A survey's id is the enterprise's code, so a new name there is a change of name.
     if other && matches!(content.matter, Matter::Nonconformity(_)) {
         return Change::OtherProducer(standing.revision);

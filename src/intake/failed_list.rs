@@ -13,13 +13,7 @@ use crate::domain::{
     violation::Text,
 };
 
-use super::{
-    columns::Meaning,
-    header::Header,
-    items,
-    row::Fields,
-    values::standards,
-};
+use super::{columns::Meaning, header::Header, items, row::Fields, values::standards};
 
 use unicode_normalization::UnicodeNormalization as _;
 
@@ -91,7 +85,10 @@ fn items(fields: &mut Fields<'_>, passed: bool) -> Option<Vec<InspectionResult>>
         if items.is_empty() {
             return None;
         }
-        let text = Text::new("结论为合格，却列出了不合格项目；请核对", "the conclusion is that it passed, yet items are listed as failed; check it");
+        let text = Text::new(
+            "结论为合格，却列出了不合格项目；请核对",
+            "the conclusion is that it passed, yet items are listed as failed; check it",
+        );
         fields.refuse(Meaning::Conclusion, "CONTRADICTION", text);
     }
     if items.is_empty() {
@@ -101,7 +98,10 @@ fn items(fields: &mut Fields<'_>, passed: bool) -> Option<Vec<InspectionResult>>
     let others: Vec<&str> = items.iter().filter(|item| !item.item.is_known()).map(|item| item.item.name_zh()).collect();
     if !others.is_empty() {
         let list = others.join("、");
-        let text = Text::new(format!("“{list}”不在项目表内，按原文保留"), format!("`{list}` is not in the table of items; kept as worded"));
+        let text = Text::new(
+            format!("“{list}”不在项目表内，按原文保留"),
+            format!("`{list}` is not in the table of items; kept as worded"),
+        );
         fields.note(Meaning::Items, "OTHER_ITEM", text);
     }
     for (meaning, is_limit) in [(Meaning::Measured, false), (Meaning::Limit, true)] {
@@ -109,7 +109,10 @@ fn items(fields: &mut Fields<'_>, passed: bool) -> Option<Vec<InspectionResult>>
             && !items.is_empty()
             && !items::add_column(&mut items, text, is_limit)
         {
-            let text = Text::new("数值个数与不合格项目个数不同，未读取", "there are not as many values as failed items; they were not taken");
+            let text = Text::new(
+                "数值个数与不合格项目个数不同，未读取",
+                "there are not as many values as failed items; they were not taken",
+            );
             fields.warn(meaning, "VALUES_DO_NOT_FIT", text);
         }
     }
@@ -140,13 +143,20 @@ fn record_id(fields: &mut Fields<'_>, place: &Place<'_>, seen: &mut SeenNumbers)
         return Some(id);
     }
     let Some(list) = &fields.options.list_name else {
-        let text = Text::new("没有抽样编号或报告编号；请填写，或用 --list 给名单命名", "no sampling or report number; fill it in, or name the list with --list");
+        let text = Text::new(
+            "没有抽样编号或报告编号；请填写，或用 --list 给名单命名",
+            "no sampling or report number; fill it in, or name the list with --list",
+        );
         fields.refuse(Meaning::SamplingNumber, "NUMBER_MISSING", text);
         return None;
     };
     let row = fields.row_number();
     // The first sheet needs no name in the id: most lists have one sheet.
-    let id = if place.index == 0 { format!("{publisher}/{list}/{row}") } else { format!("{publisher}/{list}/{}-{row}", place.index + 1) };
+    let id = if place.index == 0 {
+        format!("{publisher}/{list}/{row}")
+    } else {
+        format!("{publisher}/{list}/{}-{row}", place.index + 1)
+    };
     RecordId::parse(&id).ok()
 }
 
@@ -189,14 +199,17 @@ fn parties(fields: &mut Fields<'_>) -> (Party, Attribution, Option<Party>) {
             .into_iter()
             .find(|meaning| fields.has(*meaning))
             .unwrap_or(Meaning::SampledParty);
-        fields.refuse(column, "NAME_MISSING", Text::new("缺少生产企业名称；请填写", "the producer's name is missing; fill it in"));
+        fields.refuse(
+            column,
+            "NAME_MISSING",
+            Text::new("缺少生产企业名称；请填写", "the producer's name is missing; fill it in"),
+        );
     }
     let (credit_code, legacy_identifier) = fields.identifier(Meaning::CreditCode);
-    let sampled = seller.filter(|seller| attribution != Attribution::SampledAtProducer && strict_key(seller) != strict_key(&name)).map(|seller| Party {
-        name: seller.to_owned(),
-        address: fields.text_or_empty(Meaning::SampledPlace),
-        ..Party::default()
-    });
+    let sampled =
+        seller.filter(|seller| attribution != Attribution::SampledAtProducer && strict_key(seller) != strict_key(&name)).map(
+            |seller| Party { name: seller.to_owned(), address: fields.text_or_empty(Meaning::SampledPlace), ..Party::default() },
+        );
     let producer = Party {
         name,
         credit_code,
@@ -210,7 +223,11 @@ fn parties(fields: &mut Fields<'_>) -> (Party, Attribution, Option<Party>) {
 fn product_name(fields: &mut Fields<'_>) -> String {
     let name = fields.own_text(Meaning::ProductName).unwrap_or_default().to_owned();
     if name.is_empty() {
-        fields.refuse(Meaning::ProductName, "PRODUCT_MISSING", Text::new("缺少产品名称；请填写", "the product's name is missing; fill it in"));
+        fields.refuse(
+            Meaning::ProductName,
+            "PRODUCT_MISSING",
+            Text::new("缺少产品名称；请填写", "the product's name is missing; fill it in"),
+        );
     }
     name
 }
@@ -265,7 +282,9 @@ fn is_model(text: &str) -> bool {
     let measure = upper.contains("MM") || upper.contains("CM") || {
         let mut around = upper.split('X');
         let left = around.next().unwrap_or_default();
-        around.next().is_some_and(|right| left.ends_with(|c: char| c.is_ascii_digit()) && right.starts_with(|c: char| c.is_ascii_digit()))
+        around
+            .next()
+            .is_some_and(|right| left.ends_with(|c: char| c.is_ascii_digit()) && right.starts_with(|c: char| c.is_ascii_digit()))
     };
     let only_number = !upper.is_empty() && upper.chars().all(|c| c.is_ascii_digit() || c == '.') && upper.contains('.');
     written_so && upper.chars().any(|c| c.is_ascii_digit()) && !measure && !only_number
@@ -291,9 +310,6 @@ fn date_and_batch(fields: &mut Fields<'_>, failure: &mut Nonconformity) {
         if failure.batch.is_empty() {
             failure.batch = read.batch;
         }
-        if let Some(date) = read.date {
-            fields.refuse_future(meaning, date);
-        }
     }
     if let Some(batch) = fields.text(Meaning::Batch) {
         raw.push(batch);
@@ -301,7 +317,7 @@ fn date_and_batch(fields: &mut Fields<'_>, failure: &mut Nonconformity) {
     }
     if let Some(date) = failure.produced_on {
         let column = if fields.has(Meaning::DateAndBatch) { Meaning::DateAndBatch } else { Meaning::ProducedOn };
-        fields.refuse_future(column, date);
+        fields.warn_future(column, date);
     }
     failure.date_and_batch_raw = raw.join("/");
 }
@@ -321,7 +337,10 @@ fn claimed_standards(fields: &mut Fields<'_>) -> Vec<Standard> {
     if !unknown.is_empty() {
         // A failed product may well claim a standard of its own enterprise: that is the finding, not a mistake of the list.
         let list = unknown.join("、");
-        let text = Text::new(format!("标准“{list}”不在表内，按原文保留"), format!("the standard `{list}` is not in the table; kept as written"));
+        let text = Text::new(
+            format!("标准“{list}”不在表内，按原文保留"),
+            format!("the standard `{list}` is not in the table; kept as written"),
+        );
         fields.note(Meaning::Standards, "UNKNOWN_STANDARD", text);
     }
     out
@@ -341,10 +360,17 @@ fn initial_state(fields: &mut Fields<'_>) -> State {
 
 fn level(fields: &mut Fields<'_>) -> Option<Level> {
     let text = fields.text(Meaning::Level)?;
-    let found = [("国", Level::National), ("省", Level::Province), ("自治区", Level::Province), ("市", Level::City), ("县", Level::County), ("区", Level::County)]
-        .into_iter()
-        .find(|(word, _)| text.contains(word))
-        .map(|(_, level)| level);
+    let found = [
+        ("国", Level::National),
+        ("省", Level::Province),
+        ("自治区", Level::Province),
+        ("市", Level::City),
+        ("县", Level::County),
+        ("区", Level::County),
+    ]
+    .into_iter()
+    .find(|(word, _)| text.contains(word))
+    .map(|(_, level)| level);
     warn_unless(fields, found.is_some(), Meaning::Level, "UNKNOWN_LEVEL");
     found
 }
@@ -352,9 +378,17 @@ fn level(fields: &mut Fields<'_>) -> Option<Level> {
 fn sampling_field(fields: &mut Fields<'_>) -> Option<SamplingField> {
     let text = fields.text(Meaning::Field)?;
     let found = [
-        ("网", SamplingField::Online), ("电商", SamplingField::Online), ("线上", SamplingField::Online), ("电子商务", SamplingField::Online),
-        ("生产", SamplingField::Production), ("流通", SamplingField::Market), ("销售", SamplingField::Market), ("市场", SamplingField::Market),
-        ("实体", SamplingField::Market), ("线下", SamplingField::Market), ("经营", SamplingField::Market),
+        ("网", SamplingField::Online),
+        ("电商", SamplingField::Online),
+        ("线上", SamplingField::Online),
+        ("电子商务", SamplingField::Online),
+        ("生产", SamplingField::Production),
+        ("流通", SamplingField::Market),
+        ("销售", SamplingField::Market),
+        ("市场", SamplingField::Market),
+        ("实体", SamplingField::Market),
+        ("线下", SamplingField::Market),
+        ("经营", SamplingField::Market),
     ]
     .into_iter()
     .find(|(word, _)| text.contains(word))
@@ -366,7 +400,11 @@ fn sampling_field(fields: &mut Fields<'_>) -> Option<SamplingField> {
 fn warn_unless(fields: &mut Fields<'_>, understood: bool, meaning: Meaning, reason: &'static str) {
     if !understood {
         let read = fields.text(meaning).unwrap_or_default();
-        fields.warn(meaning, reason, Text::new(format!("“{read}”不能识别，未读取"), format!("`{read}` was not understood and not taken")));
+        fields.warn(
+            meaning,
+            reason,
+            Text::new(format!("“{read}”不能识别，未读取"), format!("`{read}` was not understood and not taken")),
+        );
     }
 }
 

@@ -1,6 +1,6 @@
 //! Why a file as a whole cannot be read, and what to do about it.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use crate::domain::violation::{Lang, Text};
 
@@ -154,8 +154,16 @@ impl FileError {
                 "the file ends too early (a broken download or copy): fetch it again and make sure that Excel or WPS opens it",
             ),
             Self::ZipBomb { expanded, limit } => Text::new(
-                format!("文件解压后至少 {} MiB，超出合理范围（上限 {} MiB），未展开。请删除多余的空行、图片和格式后另存。", expanded >> 20, limit >> 20),
-                format!("the file would expand to at least {} MiB, beyond reason (limit {} MiB), and was not expanded: delete surplus blank rows, pictures and formats, and save it anew", expanded >> 20, limit >> 20),
+                format!(
+                    "文件解压后至少 {} MiB，超出合理范围（上限 {} MiB），未展开。请删除多余的空行、图片和格式后另存。",
+                    expanded >> 20,
+                    limit >> 20
+                ),
+                format!(
+                    "the file would expand to at least {} MiB, beyond reason (limit {} MiB), and was not expanded: delete surplus blank rows, pictures and formats, and save it anew",
+                    expanded >> 20,
+                    limit >> 20
+                ),
             ),
             Self::NotAWorkbook { found } => Text::new(
                 format!("这不是工作簿或列表，而是{}。请另存为 .xlsx、.xls 或 .csv 再导入。", found.zh),
@@ -177,8 +185,12 @@ impl FileError {
         match self {
             Self::NoKnownHeader { found } => no_known_header(found),
             Self::TwoHeaders { sheet, first, second } => Text::new(
-                format!("工作表“{sheet}”有两处表头（第 {first} 行和第 {second} 行），无法判断各行属于哪一个。请每个工作表只保留一张表。"),
-                format!("sheet “{sheet}” has two headers (rows {first} and {second}), so it is not known which rows belong to which: keep one table per sheet"),
+                format!(
+                    "工作表“{sheet}”有两处表头（第 {first} 行和第 {second} 行），无法判断各行属于哪一个。请每个工作表只保留一张表。"
+                ),
+                format!(
+                    "sheet “{sheet}” has two headers (rows {first} and {second}), so it is not known which rows belong to which: keep one table per sheet"
+                ),
             ),
             Self::SameMeaning { sheet, meaning, columns: [a, b] } => Text::new(
                 format!("工作表“{sheet}”的 {a} 列和 {b} 列都是“{}”。请只保留一列，或写明区别。", meaning.zh),
@@ -198,7 +210,9 @@ impl FileError {
             ),
             Self::ListName { read } => Text::new(
                 format!("名单名称“{read}”不能用作编号：须为 1 至 100 个字符，不含空白和“/”。例：--list 2020-国抽-口罩"),
-                format!("the list name `{read}` cannot be part of a record id: 1 to 100 characters without white space and `/`, e.g. --list 2020-national-masks"),
+                format!(
+                    "the list name `{read}` cannot be part of a record id: 1 to 100 characters without white space and `/`, e.g. --list 2020-national-masks"
+                ),
             ),
             _ => Text::new(
                 "该名单没有抽样编号或报告编号，须用 --list 给名单命名（编号为“名单/行号”）。例：--list 2020-国抽-口罩",
@@ -214,16 +228,16 @@ fn no_known_header(found: &[NearestHeader]) -> Text {
     for nearest in found.iter().take(5) {
         match (&nearest.row, &nearest.missing) {
             (Some((row, cells)), Some(missing)) => {
-                zh += &format!("工作表“{}”第 {row} 行最接近（{cells}），缺少：{}。", nearest.sheet, missing.zh);
-                en += &format!(" Sheet “{}” row {row} comes nearest ({cells}), missing: {}.", nearest.sheet, missing.en);
+                let _ = write!(zh, "工作表“{}”第 {row} 行最接近（{cells}），缺少：{}。", nearest.sheet, missing.zh);
+                let _ = write!(en, " Sheet “{}” row {row} comes nearest ({cells}), missing: {}.", nearest.sheet, missing.en);
             }
             (Some((row, cells)), None) => {
-                zh += &format!("工作表“{}”第 {row} 行起为：{cells}。", nearest.sheet);
-                en += &format!(" Sheet “{}” begins in row {row} with: {cells}.", nearest.sheet);
+                let _ = write!(zh, "工作表“{}”第 {row} 行起为：{cells}。", nearest.sheet);
+                let _ = write!(en, " Sheet “{}” begins in row {row} with: {cells}.", nearest.sheet);
             }
             _ => {
-                zh += &format!("工作表“{}”没有内容。", nearest.sheet);
-                en += &format!(" Sheet “{}” is blank.", nearest.sheet);
+                let _ = write!(zh, "工作表“{}”没有内容。", nearest.sheet);
+                let _ = write!(en, " Sheet “{}” is blank.", nearest.sheet);
             }
         }
     }

@@ -1,6 +1,9 @@
 //! Finding the one header of a sheet and understanding its columns, also over several merged rows.
 
-use std::{collections::{BTreeSet, HashMap}, ops::RangeInclusive};
+use std::{
+    collections::{BTreeSet, HashMap},
+    ops::RangeInclusive,
+};
 
 use crate::domain::violation::Text;
 
@@ -103,7 +106,8 @@ impl Header {
 fn form_of(meanings: &BTreeSet<Meaning>) -> Result<FormKind, Vec<Meaning>> {
     let has = |meaning| meanings.contains(&meaning);
     let enterprise = [Meaning::Producer, Meaning::NominalProducer, Meaning::SampledEnterprise, Meaning::SampledParty];
-    let of_survey = [Meaning::ProductKind, Meaning::MeltblownSuppliers, Meaning::DailyOutput, Meaning::Converted, Meaning::MakesMedical];
+    let of_survey =
+        [Meaning::ProductKind, Meaning::MeltblownSuppliers, Meaning::DailyOutput, Meaning::Converted, Meaning::MakesMedical];
     let is_list = has(Meaning::Items) || (has(Meaning::ProductName) && !has(Meaning::CreditCode));
     let mut missing = Vec::new();
     if is_list {
@@ -171,7 +175,7 @@ impl<'a> Top<'a> {
                 // Without merges a group's name stands over its first column alone and counts for those to the right
                 // that have a header of their own below it.
                 let group = below.and_then(|_| (0..column).rev().find_map(|left| self.shown(row.number, left)));
-                group.filter(|_| levels.is_empty() || below.is_some_and(|text| tick_word(text)))
+                group.filter(|_| levels.is_empty() || below.is_some_and(tick_word))
             });
             if let Some(text) = shown
                 && levels.last() != Some(&text)
@@ -235,7 +239,10 @@ fn understand_column(column: u32, levels: &[&str]) -> ColumnReading {
 fn is_unit(text: &str) -> bool {
     let key = header_key(text);
     let bare = key.trim_matches(['(', ')']);
-    matches!(bare, "只" | "万只" | "个" | "万个" | "只/日" | "万只/日" | "个/日" | "万个/日" | "只/天" | "万只/天" | "单位:只" | "单位:万只")
+    matches!(
+        bare,
+        "只" | "万只" | "个" | "万个" | "只/日" | "万只/日" | "个/日" | "万个/日" | "只/天" | "万只/天" | "单位:只" | "单位:万只"
+    )
 }
 
 /// A row below the first of a header holds header words and ticks, never data.
@@ -289,7 +296,8 @@ pub fn find(sheet: &str, rows: &[Row], merges: &[Merge]) -> Result<Search, FileE
             let Some(found) = candidate(&top, first, height) else { continue };
             let better = best.as_ref().is_none_or(|best| {
                 // A known form, then more understood, then fewer rows, then higher up.
-                (found.form.is_ok(), found.score, usize::MAX - found.height) > (best.form.is_ok(), best.score, usize::MAX - best.height)
+                (found.form.is_ok(), found.score, usize::MAX - found.height)
+                    > (best.form.is_ok(), best.score, usize::MAX - best.height)
             });
             if better {
                 best = Some(found);
@@ -305,7 +313,9 @@ pub fn find(sheet: &str, rows: &[Row], merges: &[Merge]) -> Result<Search, FileE
     // A vertical merge that begins in the header belongs to it to its end.
     let bottom = merges
         .iter()
-        .filter(|area| (top_row.number..=bottom_row.number).contains(&area.top) && area.bottom <= bottom_row.number.saturating_add(3))
+        .filter(|area| {
+            (top_row.number..=bottom_row.number).contains(&area.top) && area.bottom <= bottom_row.number.saturating_add(3)
+        })
         .filter(|area| best.columns.iter().any(|column| column.column == area.left && column.meaning.is_some()))
         .map(|area| area.bottom)
         .fold(bottom_row.number, u32::max);

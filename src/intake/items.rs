@@ -13,8 +13,20 @@ const CONTINUES: [&str; 14] =
 const MEDIA: [&str; 8] = ["介质", "盐", "油", "氯化钠", "NaCl", "NACL", "DOP", "石蜡"];
 /// Comparators, the longer first.
 const COMPARATORS: [(&str, &str); 14] = [
-    (">=", ">="), ("<=", "<="), ("≥", ">="), ("≧", ">="), ("≤", "<="), ("≦", "<="), ("不小于", ">="), ("不低于", ">="), ("不少于", ">="),
-    ("不大于", "<="), ("不高于", "<="), ("不超过", "<="), (">", ">"), ("<", "<"),
+    (">=", ">="),
+    ("<=", "<="),
+    ("≥", ">="),
+    ("≧", ">="),
+    ("≤", "<="),
+    ("≦", "<="),
+    ("不小于", ">="),
+    ("不低于", ">="),
+    ("不少于", ">="),
+    ("不大于", "<="),
+    ("不高于", "<="),
+    ("不超过", "<="),
+    (">", ">"),
+    ("<", "<"),
 ];
 
 /// Reads the failed items of a cell.
@@ -74,7 +86,10 @@ fn split_aside(item: &str) -> (&str, &str) {
 fn read_values(text: &str) -> (String, String, String, String) {
     let (mut measured, mut comparator, mut limit, mut unit) = (String::new(), String::new(), String::new(), String::new());
     for part in text.split([',', '(', ')']) {
-        let found = COMPARATORS.iter().filter_map(|(word, sign)| part.find(word).map(|at| (at, *word, *sign))).min_by_key(|(at, word, _)| (*at, usize::MAX - word.len()));
+        let found = COMPARATORS
+            .iter()
+            .filter_map(|(word, sign)| part.find(word).map(|at| (at, *word, *sign)))
+            .min_by_key(|(at, word, _)| (*at, usize::MAX - word.len()));
         let (value, is_limit) = match found {
             Some((at, word, sign)) => {
                 sign.clone_into(&mut comparator);
@@ -113,13 +128,22 @@ fn number_and_unit(text: &str) -> (String, String) {
         }
         _ => (number, rest),
     };
-    let unit: String = rest.trim_start().chars().take_while(|c| c.is_ascii_alphabetic() || matches!(c, '%' | '/' | 'μ' | '²' | '^')).take(12).collect();
+    let unit: String = rest
+        .trim_start()
+        .chars()
+        .take_while(|c| c.is_ascii_alphabetic() || matches!(c, '%' | '/' | 'μ' | '²' | '^'))
+        .take(12)
+        .collect();
     (number.to_owned(), unit)
 }
 
 /// Adds measured values or limits from columns of their own, where their number fits.
 pub fn add_column(items: &mut [InspectionResult], text: &str, is_limit: bool) -> bool {
-    let parts: Vec<String> = if items.len() == 1 { vec![text.nfkc().collect()] } else { values(text, false).iter().map(|part| part.nfkc().collect()).collect() };
+    let parts: Vec<String> = if items.len() == 1 {
+        vec![text.nfkc().collect()]
+    } else {
+        values(text, false).iter().map(|part| part.nfkc().collect()).collect()
+    };
     if parts.len() != items.len() {
         return false;
     }

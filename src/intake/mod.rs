@@ -15,25 +15,32 @@
 mod book;
 mod columns;
 mod compare;
+mod dry_run;
 mod failed_list;
 mod file_error;
 mod header;
 mod items;
+mod json;
 mod notes;
 mod reading;
+mod report;
 mod row;
+mod rules;
 mod sheet;
 mod survey;
 mod values;
 
-use crate::domain::{dates::CivilDate, digest::sha256, ids::ParticipantId};
+use crate::domain::{dates::CivilDate, digest::sha256, ids::ParticipantId, regions::Region};
 
 pub use book::Format;
 pub use columns::Meaning;
 pub use compare::{Change, Comparison, Standing, compare};
-pub use file_error::FileError;
+pub use dry_run::{render_comparison, render_dry_run};
+pub use file_error::{FileError, NearestHeader};
 pub use header::{ColumnReading, How};
+pub use json::{comparison_to_json, to_json};
 pub use reading::{CellFinding, Counts, FormKind, Ignored, Reading, RowReading, Severity, SheetReading};
+pub use report::{ReportError, write_report};
 
 /// Rows of data a file may hold; larger lists are split by their publisher.
 pub const MAX_ROWS: usize = 100_000;
@@ -43,6 +50,8 @@ pub const MAX_ROWS: usize = 100_000;
 pub struct Options {
     /// Who publishes: record ids are in its namespace (domain.md §9).
     pub publisher: ParticipantId,
+    /// The publisher's region: enterprises outside of it are warned about. `None` = nationwide.
+    pub publisher_region: Option<Region>,
     /// The list's name (`--list`); required for a failed-product list without numbers of its own (domain.md §9).
     pub list_name: Option<String>,
     /// The civil date today in Asia/Shanghai: later dates are refused.
@@ -65,13 +74,7 @@ pub fn read(file_name: &str, bytes: &[u8], options: &Options) -> Result<Reading,
     }
     let mut book = book::Book::open(bytes)?;
     let (sheets, ignored_sheets) = sheet::read_all(&mut book, options)?;
-    Ok(Reading {
-        file_name: file_name.to_owned(),
-        file_digest: sha256(&[bytes]),
-        format: book.format(),
-        sheets,
-        ignored_sheets,
-    })
+    Ok(Reading { file_name: file_name.to_owned(), file_digest: sha256(&[bytes]), format: book.format(), sheets, ignored_sheets })
 }
 
 /// A list's name becomes part of record ids: 1 to 100 characters, no white space, control characters or slashes.

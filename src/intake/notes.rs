@@ -13,8 +13,30 @@ use super::{
 
 /// Words that begin a note or a signature line.
 const NOTES: [&str; 24] = [
-    "注", "备注", "附注", "说明", "填表说明", "填报说明", "填写说明", "审核", "审核人", "填表人", "填报人", "制表", "制表人", "联系人",
-    "联系电话", "电话", "负责人", "单位负责人", "填报单位", "填报日期", "填表单位", "填表日期", "单位(盖章)", "盖章",
+    "注",
+    "备注",
+    "附注",
+    "说明",
+    "填表说明",
+    "填报说明",
+    "填写说明",
+    "审核",
+    "审核人",
+    "填表人",
+    "填报人",
+    "制表",
+    "制表人",
+    "联系人",
+    "联系电话",
+    "电话",
+    "负责人",
+    "单位负责人",
+    "填报单位",
+    "填报日期",
+    "填表单位",
+    "填表日期",
+    "单位(盖章)",
+    "盖章",
 ];
 /// Words that begin a line of totals.
 const TOTALS: [&str; 6] = ["合计", "总计", "小计", "共计", "总和", "合 计"];
@@ -48,9 +70,8 @@ pub fn why_ignored(row: &Row, header: &Header, merged_wide: bool) -> Option<Text
 
 fn begins_with(key: &str, words: &[&str]) -> bool {
     words.iter().any(|word| {
-        key.strip_prefix(word).is_some_and(|rest| {
-            rest.chars().next().is_none_or(|next| matches!(next, ':' | '.' | '、' | ',' | '(' | '1'..='9'))
-        })
+        key.strip_prefix(word)
+            .is_some_and(|rest| rest.chars().next().is_none_or(|next| matches!(next, ':' | '.' | '、' | ',' | '(' | '1'..='9')))
     })
 }
 
@@ -110,11 +131,17 @@ impl Around {
         let wrong = match date {
             None => Some((
                 "NOT_A_DATE",
-                Text::new(format!("“{text}”不是日期，未读取；应如 2020年5月20日"), format!("`{text}` is not a date and was not taken; write e.g. 2020-05-20")),
+                Text::new(
+                    format!("“{text}”不是日期，未读取；应如 2020年5月20日"),
+                    format!("`{text}` is not a date and was not taken; write e.g. 2020-05-20"),
+                ),
             )),
             Some(date) if date.is_certainly_after(today) => Some((
                 "FUTURE_DATE",
-                Text::new(format!("日期 {date} 晚于今天（{today}），未读取；请核对"), format!("{date} lies after today ({today}) and was not taken; check it")),
+                Text::new(
+                    format!("日期 {date} 晚于今天（{today}），未读取；请核对"),
+                    format!("{date} lies after today ({today}) and was not taken; check it"),
+                ),
             )),
             Some(_) => None,
         };
@@ -148,9 +175,13 @@ fn labelled(row: &Row, at: usize, labels: &[&str]) -> Option<(u32, String)> {
     };
     let value = after.trim_start().strip_prefix([':', '：'])?.trim_start();
     // Another label may follow in the same cell, after white space.
-    let value = FILING_UNIT.iter().chain(&FILED_ON).chain(&PUBLISHED_ON).filter_map(|other| value.find(other)).min().map_or(value, |end| {
-        value.get(..end).unwrap_or(value)
-    });
+    let value = FILING_UNIT
+        .iter()
+        .chain(&FILED_ON)
+        .chain(&PUBLISHED_ON)
+        .filter_map(|other| value.find(other))
+        .min()
+        .map_or(value, |end| value.get(..end).unwrap_or(value));
     let value = value.trim();
     if !is_nothing(value) {
         return Some((*column, value.to_owned()));

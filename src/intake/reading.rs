@@ -202,12 +202,7 @@ impl Reading {
     /// Where a row was read, for the record's envelope.
     #[must_use]
     pub fn provenance(&self, sheet: &SheetReading, row: u32) -> Provenance {
-        Provenance {
-            file_name: self.file_name.clone(),
-            file_digest: self.file_digest.to_vec(),
-            sheet: sheet.name.clone(),
-            row,
-        }
+        Provenance { file_name: self.file_name.clone(), file_digest: self.file_digest.to_vec(), sheet: sheet.name.clone(), row }
     }
 
     /// The file's SHA-256 in hexadecimal.

@@ -15,7 +15,7 @@ use super::{
     columns::Meaning,
     header::Header,
     reading::{CellFinding, Severity},
-    values::{CountError, Tick, count_of, stated, tick},
+    values::{CountError, Tick, count, stated, tick},
 };
 
 /// Serial numbers of the days from 2000 to 2100: a bare number in a column of dates within them is a day.
@@ -90,7 +90,9 @@ impl<'a> Fields<'a> {
             .tick_columns(meaning)
             .map(|(column, _)| column)
             .next()
-            .or_else(|| self.header.columns.iter().find(|column| column.meaning.is_some_and(|m| !m.is_not_read())).map(|c| c.column))
+            .or_else(|| {
+                self.header.columns.iter().find(|column| column.meaning.is_some_and(|m| !m.is_not_read())).map(|c| c.column)
+            })
             .unwrap_or(0)
     }
 
@@ -102,7 +104,8 @@ impl<'a> Fields<'a> {
     fn report(&mut self, severity: Severity, column: u32, reason: &'static str, text: Text) {
         let cell = cell_name(column, self.row.number);
         // One error a cell: what follows from it is no news.
-        let known = self.findings.iter().any(|found| found.cell == cell && (found.severity == Severity::Error || found.reason == reason));
+        let known =
+            self.findings.iter().any(|found| found.cell == cell && (found.severity == Severity::Error || found.reason == reason));
         if !known {
             let read = self.row.get(column).map(|cell| cell.text.clone()).unwrap_or_default();
             self.findings.push(CellFinding { cell, severity, reason, read, text });
@@ -128,7 +131,11 @@ impl<'a> Fields<'a> {
     pub fn own_text(&mut self, meaning: Meaning) -> Option<&'a str> {
         let text = self.text(meaning)?;
         if matches!(text, "同上" | "〃" | "″" | "\"" | "同前") {
-            self.refuse(meaning, "DITTO", Text::new(format!("“{text}”不能单独成立；请写出内容"), format!("`{text}` does not stand alone; write it out")));
+            self.refuse(
+                meaning,
+                "DITTO",
+                Text::new(format!("“{text}”不能单独成立；请写出内容"), format!("`{text}` does not stand alone; write it out")),
+            );
             return None;
         }
         Some(text)
@@ -151,7 +158,12 @@ impl<'a> Fields<'a> {
                 }
             };
             if said.is_some_and(|before| before != says) {
-                self.report(Severity::Error, first, "TWO_ANSWERS", Text::new("“是”和“否”都选了；只保留一个", "both yes and no are ticked; keep one"));
+                self.report(
+                    Severity::Error,
+                    first,
+                    "TWO_ANSWERS",
+                    Text::new("“是”和“否”都选了；只保留一个", "both yes and no are ticked; keep one"),
+                );
                 return None;
             }
             said = Some(says);
@@ -167,7 +179,7 @@ impl<'a> Fields<'a> {
         said
     }
 
-    /// A day in a column of dates. Days after today are refused.
+    /// A day in a column of dates.
     pub fn date(&mut self, meaning: Meaning) -> Option<CivilDate> {
         let (_, cell) = self.cell(meaning)?;
         let text = stated(&cell.text)?;
@@ -180,20 +192,25 @@ impl<'a> Fields<'a> {
             self.warn(
                 meaning,
                 "NOT_A_DATE",
-                Text::new(format!("“{text}”不是日期，未读取；应如 2020-05-20"), format!("`{text}` is not a date and was not taken; write e.g. 2020-05-20")),
+                Text::new(
+                    format!("“{text}”不是日期，未读取；应如 2020-05-20"),
+                    format!("`{text}` is not a date and was not taken; write e.g. 2020-05-20"),
+                ),
             );
             return None;
         };
-        self.refuse_future(meaning, date);
         Some(date)
     }
 
-    /// Refuses a day after today.
-    pub fn refuse_future(&mut self, meaning: Meaning, date: CivilDate) {
+    /// Says that a production date lies after today: labels are post-dated, so that it may be true.
+    pub fn warn_future(&mut self, meaning: Meaning, date: CivilDate) {
         let today = self.options.today;
         if date.is_certainly_after(today) {
-            let text = Text::new(format!("日期 {date} 晚于今天（{today}）；请核对"), format!("{date} lies after today ({today}); check it"));
-            self.refuse(meaning, "FUTURE_DATE", text);
+            let text = Text::new(
+                format!("日期 {date} 晚于今天（{today}）；请核对"),
+                format!("{date} lies after today ({today}); check it"),
+            );
+            self.warn(meaning, "FUTURE_DATE", text);
         }
     }
 
@@ -220,7 +237,7 @@ impl<'a> Fields<'a> {
     /// A count of pieces; `Err` when something is written that is none.
     pub fn count(&self, meaning: Meaning) -> Result<Option<u64>, Text> {
         let Some(text) = self.text(meaning) else { return Ok(None) };
-        count_of(text, self.header.factor(meaning)).map(Some).map_err(|error| not_a_count(text, error))
+        count(text, self.header.factor(meaning)).map(Some).map_err(|error| not_a_count(text, error))
     }
 
     /// An enterprise's identifier. Invented codes are refused unless they are admitted.
@@ -255,7 +272,10 @@ impl<'a> Fields<'a> {
         }
         if !region_known {
             let region = code.region_prefix();
-            let text = Text::new(format!("代码中的行政区划 {region} 不在表内；请核对"), format!("the region {region} in the code is not in the table; check it"));
+            let text = Text::new(
+                format!("代码中的行政区划 {region} 不在表内；请核对"),
+                format!("the region {region} in the code is not in the table; check it"),
+            );
             self.warn(meaning, "UNKNOWN_REGION", text);
         }
     }
@@ -265,7 +285,8 @@ impl<'a> Fields<'a> {
         let text = self.text(meaning)?;
         let region = Region::parse(text).or_else(|| crate::domain::names::region_in_name(text));
         if region.is_none() {
-            let text = Text::new(format!("“{text}”不是已知地区，未读取"), format!("`{text}` is not a known region and was not taken"));
+            let text =
+                Text::new(format!("“{text}”不是已知地区，未读取"), format!("`{text}` is not a known region and was not taken"));
             self.warn(meaning, "UNKNOWN_REGION", text);
         }
         region
@@ -296,7 +317,9 @@ fn not_a_count(read: &str, error: CountError) -> Text {
         CountError::Fraction => {
             Text::new(format!("“{read}”不是整数；请按只（个）填写"), format!("`{read}` is not a whole number of pieces"))
         }
-        CountError::TooLarge => Text::new(format!("“{read}”超出合理范围；请核对单位"), format!("`{read}` is beyond reason; check the unit")),
+        CountError::TooLarge => {
+            Text::new(format!("“{read}”超出合理范围；请核对单位"), format!("`{read}` is beyond reason; check the unit"))
+        }
         CountError::NotANumber => Text::new(
             format!("“{read}”不是数字；请填写整数，如 50000 或 5万"),
             format!("`{read}` is not a number; write a whole number, e.g. 50000 or 5万"),

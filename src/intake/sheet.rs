@@ -2,7 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::domain::{records::{Content, Matter}, violation::Text};
+use crate::domain::{
+    records::{Content, Matter},
+    violation::Text,
+};
 
 use super::{
     MAX_ROWS, Options,
@@ -13,6 +16,7 @@ use super::{
     notes::{Around, why_ignored},
     reading::{FormKind, Ignored, RowReading, SheetReading},
     row::Fields,
+    rules,
     survey::{self, SeenCodes},
 };
 
@@ -24,8 +28,11 @@ struct Shared {
     rows: usize,
 }
 
+/// The sheets that were read, and those that were left out with the reason.
+pub type Sheets = (Vec<SheetReading>, Vec<(String, Text)>);
+
 /// Reads every sheet with a known header; the others are named with the reason.
-pub fn read_all(book: &mut Book<'_>, options: &Options) -> Result<(Vec<SheetReading>, Vec<(String, Text)>), FileError> {
+pub fn read_all(book: &mut Book<'_>, options: &Options) -> Result<Sheets, FileError> {
     let (mut sheets, mut ignored, mut nearest) = (Vec::new(), Vec::new(), Vec::new());
     let mut shared = Shared::default();
     for (index, sheet) in book.sheets().into_iter().enumerate() {
@@ -155,7 +162,10 @@ impl<'a> Reader<'a> {
                 (record_id, Matter::Nonconformity(Box::new(failure)))
             }
         };
-        let content = (fields.is_clean() && record_id.is_some()).then_some(Content { matter, withdrawal: None });
+        let mut content = Content { matter, withdrawal: None };
+        complete(&mut content, &table.around, self.options);
+        rules::check(&mut fields, &content);
+        let content = (fields.is_clean() && record_id.is_some()).then_some(content);
         let mut findings = fields.findings;
         findings.shrink_to_fit();
         table.rows.push(RowReading { row: row.number, record_id, content, findings });
@@ -170,6 +180,7 @@ impl<'a> Reader<'a> {
             Stage::Searching(_) => return Ok(Err(NearestHeader { sheet: self.sheet, row: None, missing: None })),
         };
         let Table { header, around, mut rows, ignored } = table;
+        // Once more, since the lines below the table may have said what those above it did not.
         for content in rows.iter_mut().filter_map(|row| row.content.as_mut()) {
             complete(content, &around, self.options);
         }
@@ -189,8 +200,10 @@ impl<'a> Reader<'a> {
 fn complete(content: &mut Content, around: &Around, options: &Options) {
     match &mut content.matter {
         Matter::EnterpriseSurvey(survey) => {
-            survey.filing_unit = around.filing_unit.clone().unwrap_or_default();
-            survey.filed_on = around.filed_on;
+            if survey.filing_unit.is_empty() {
+                survey.filing_unit = around.filing_unit.clone().unwrap_or_default();
+            }
+            survey.filed_on = survey.filed_on.or(around.filed_on);
         }
         Matter::Nonconformity(failure) => {
             failure.published_on = failure.published_on.or(around.published_on).or(options.published_on);

@@ -25,7 +25,11 @@ pub type SeenCodes = HashMap<CreditCode, (String, String)>;
 pub fn read(fields: &mut Fields<'_>, sheet: &str, seen: &mut SeenCodes) -> (Option<RecordId>, EnterpriseSurvey) {
     let name = fields.own_text(Meaning::Producer).unwrap_or_default().to_owned();
     if name.is_empty() {
-        fields.refuse(Meaning::Producer, "NAME_MISSING", Text::new("缺少生产企业名称；请填写", "the producer's name is missing; fill it in"));
+        fields.refuse(
+            Meaning::Producer,
+            "NAME_MISSING",
+            Text::new("缺少生产企业名称；请填写", "the producer's name is missing; fill it in"),
+        );
     }
     let credit_code = credit_code(fields, sheet, seen);
     let product_kinds = product_kinds(fields);
@@ -110,12 +114,17 @@ fn product_kinds(fields: &mut Fields<'_>) -> Vec<ProductKind> {
         let list = medical.join("、");
         let text = Text::new(
             format!("“{list}”是医用口罩，本表只填非医用口罩；请删去，并在“是否生产医用口罩”中选“是”"),
-            format!("`{list}` is a medical kind, the form is for non-medical masks; delete it and answer yes under 是否生产医用口罩"),
+            format!(
+                "`{list}` is a medical kind, the form is for non-medical masks; delete it and answer yes under 是否生产医用口罩"
+            ),
         );
         fields.refuse(Meaning::ProductKind, "MEDICAL_KIND", text);
     } else if !others.is_empty() {
         let list = others.join("、");
-        let text = Text::new(format!("“{list}”不在常用品种内，按原文保留"), format!("`{list}` is not among the usual kinds; kept as worded"));
+        let text = Text::new(
+            format!("“{list}”不在常用品种内，按原文保留"),
+            format!("`{list}` is not among the usual kinds; kept as worded"),
+        );
         fields.note(Meaning::ProductKind, "OTHER_KIND", text);
     }
     kinds
@@ -123,10 +132,14 @@ fn product_kinds(fields: &mut Fields<'_>) -> Vec<ProductKind> {
 
 fn roles(fields: &mut Fields<'_>, kinds: &[ProductKind]) -> Vec<Role> {
     let wording = fields.text(Meaning::EnterpriseRole).unwrap_or_default();
-    let raw_material = ["原料", "原材料", "熔喷", "无纺"].iter().any(|word| wording.contains(word)) || kinds.contains(&ProductKind::Meltblown);
+    let raw_material =
+        ["原料", "原材料", "熔喷", "无纺"].iter().any(|word| wording.contains(word)) || kinds.contains(&ProductKind::Meltblown);
     let masks = wording.contains("口罩") || kinds.iter().any(|kind| *kind != ProductKind::Meltblown);
     if kinds.is_empty() && (masks || !raw_material) {
-        let text = Text::new("缺少产品品种；请填写，如 防尘口罩、日常防护型口罩、儿童口罩", "no product kind; give at least one, e.g. 防尘口罩");
+        let text = Text::new(
+            "缺少产品品种；请填写，如 防尘口罩、日常防护型口罩、儿童口罩",
+            "no product kind; give at least one, e.g. 防尘口罩",
+        );
         fields.refuse(Meaning::ProductKind, "KIND_MISSING", text);
     }
     let mut roles = Vec::new();
@@ -154,7 +167,10 @@ fn claimed_standards(fields: &mut Fields<'_>) -> Vec<Standard> {
     if !unknown.is_empty() {
         let list = unknown.join("、");
         if fields.options.accept_unknown_standard {
-            let text = Text::new(format!("标准“{list}”不在表内，已按要求接受"), format!("the standard `{list}` is not in the table; accepted as asked"));
+            let text = Text::new(
+                format!("标准“{list}”不在表内，已按要求接受"),
+                format!("the standard `{list}` is not in the table; accepted as asked"),
+            );
             fields.note(Meaning::Standards, "UNKNOWN_STANDARD", text);
         } else {
             let text = Text::new(

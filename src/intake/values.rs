@@ -31,12 +31,10 @@ pub fn tick(text: &str) -> Option<Tick> {
         return Some(Tick::Blank);
     }
     match key.as_str() {
-        "√" | "✓" | "✔" | "☑" | "✅" | "是" | "有" | "Y" | "YES" | "1" | "TRUE" | "T" | "对" | "V" | "∨" | "●" | "■" | "是√" | "√是" => {
-            Some(Tick::Yes)
-        }
-        "×" | "✗" | "✘" | "✕" | "✖" | "☒" | "❌" | "X" | "否" | "无" | "没有" | "不" | "N" | "NO" | "0" | "FALSE" | "F" | "错" => {
-            Some(Tick::No)
-        }
+        "√" | "✓" | "✔" | "☑" | "✅" | "是" | "有" | "Y" | "YES" | "1" | "TRUE" | "T" | "对" | "V" | "∨" | "●" | "■" | "是√"
+        | "√是" => Some(Tick::Yes),
+        "×" | "✗" | "✘" | "✕" | "✖" | "☒" | "❌" | "X" | "否" | "无" | "没有" | "不" | "N" | "NO" | "0" | "FALSE" | "F"
+        | "错" => Some(Tick::No),
         "□" | "☐" | "○" => Some(Tick::Blank),
         _ => None,
     }
@@ -60,15 +58,13 @@ pub enum CountError {
 /// The largest count that makes sense.
 const MAX_COUNT: u128 = 1_000_000_000_000;
 
-/// Reads a count of pieces: full-width digits, thousands separators, 万 and 亿, units such as 只/日.
-pub fn count(text: &str) -> Result<u64, CountError> {
-    count_of(text, 1)
-}
-
-/// Reads a count whose header says that it is in units of `factor`.
-pub fn count_of(text: &str, factor: u64) -> Result<u64, CountError> {
+/// Reads a count of pieces: full-width digits, thousands separators, 万 and 亿, units such as 只/日. The header may say that it
+/// is in units of `factor`.
+pub fn count(text: &str, factor: u64) -> Result<u64, CountError> {
     let text: String = text.nfkc().filter(|c| !c.is_whitespace()).collect();
-    if text.contains(['约', '近', '余', '多', '≈', '~', '～', '±']) || ["左右", "上下", "以上", "以下", "大概", "不足", "超过"].iter().any(|w| text.contains(w)) {
+    if text.contains(['约', '近', '余', '多', '≈', '~', '～', '±'])
+        || ["左右", "上下", "以上", "以下", "大概", "不足", "超过"].iter().any(|w| text.contains(w))
+    {
         return Err(CountError::Approximate);
     }
     let bare = without_units(&text);
@@ -132,7 +128,8 @@ fn without_thousands(whole: &str) -> Option<String> {
         return Some(whole.to_owned());
     }
     let groups: Vec<&str> = whole.split([',', '，']).collect();
-    let well_formed = groups.iter().enumerate().all(|(i, group)| if i == 0 { (1..=3).contains(&group.len()) } else { group.len() == 3 });
+    let well_formed =
+        groups.iter().enumerate().all(|(i, group)| if i == 0 { (1..=3).contains(&group.len()) } else { group.len() == 3 });
     well_formed.then(|| groups.concat())
 }
 
@@ -243,9 +240,9 @@ mod tests {
             ("5e", 0),
         ] {
             if text == "5e" {
-                assert_eq!(count(text), Err(CountError::NotANumber));
+                assert_eq!(count(text, 1), Err(CountError::NotANumber));
             } else {
-                assert_eq!(count(text), Ok(value), "{text}");
+                assert_eq!(count(text, 1), Ok(value), "{text}");
             }
         }
         for (text, error) in [
@@ -261,9 +258,9 @@ mod tests {
             ("99999999999999", CountError::TooLarge),
             ("9".repeat(60).as_str(), CountError::TooLarge),
         ] {
-            assert_eq!(count(text), Err(error), "{text}");
+            assert_eq!(count(text, 1), Err(error), "{text}");
         }
-        assert_eq!(count_of("1.25", 10_000), Ok(12_500));
+        assert_eq!(count("1.25", 10_000), Ok(12_500));
     }
 
     #[test]
@@ -292,19 +289,19 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_panics(text in "\\PC{0,40}") {
-            let _ = (tick(&text), count(&text), values(&text, true), standards(&text), is_nothing(&text));
+            let _ = (tick(&text), count(&text, 1), values(&text, true), standards(&text), is_nothing(&text));
         }
 
         #[test]
         fn a_written_number_is_read_back(value in 0_u64..=1_000_000_000_000) {
-            prop_assert_eq!(count(&value.to_string()), Ok(value));
-            prop_assert_eq!(count(&format!("{value}只/日")), Ok(value));
+            prop_assert_eq!(count(&value.to_string(), 1), Ok(value));
+            prop_assert_eq!(count(&format!("{value}只/日"), 1), Ok(value));
         }
 
         #[test]
         fn ten_thousands_are_exact(value in 0_u64..100_000_000) {
             let text = format!("{}.{:04}万", value / 10_000, value % 10_000);
-            prop_assert_eq!(count(&text), Ok(value));
+            prop_assert_eq!(count(&text, 1), Ok(value));
         }
     }
 }

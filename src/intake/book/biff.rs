@@ -112,9 +112,17 @@ fn check_dimensions(data: &[u8]) -> Result<(), FileError> {
     };
     match (first, last, left, right) {
         (Some(first), Some(last), Some(left), Some(right))
-            if first <= last.max(first) && last <= 65_536 && first <= 65_536 && left <= right.max(left) && right <= MAX_COLUMNS =>
+            if first <= last.max(first)
+                && last <= 65_536
+                && first <= 65_536
+                && left <= right.max(left)
+                && right <= MAX_COLUMNS =>
         {
-            if last != 0 && last <= first { Err(damage("dimensions")) } else { Ok(()) }
+            if last != 0 && last <= first {
+                Err(damage("dimensions"))
+            } else {
+                Ok(())
+            }
         }
         _ => Err(damage("dimensions")),
     }

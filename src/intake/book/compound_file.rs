@@ -56,14 +56,8 @@ impl<'a> CompoundFile<'a> {
             Some(12) => 4_096,
             _ => return Err(damage("sector size")),
         };
-        let mut file = Self {
-            bytes,
-            sector_size,
-            fat: Vec::new(),
-            mini_fat: Vec::new(),
-            mini_stream: Vec::new(),
-            entries: Vec::new(),
-        };
+        let mut file =
+            Self { bytes, sector_size, fat: Vec::new(), mini_fat: Vec::new(), mini_stream: Vec::new(), entries: Vec::new() };
         file.read_fat(header, field(68)?)?;
         let directory = file.chain(field(48)?, usize::MAX)?;
         file.entries = directory.chunks_exact(128).map(|entry| read_entry(entry, sector_size)).collect();
@@ -152,11 +146,8 @@ impl<'a> CompoundFile<'a> {
         let Some(entry) = self.entries.iter().find(|entry| entry.name.eq_ignore_ascii_case(name)) else {
             return Ok(None);
         };
-        let bytes = if entry.len < MINI_CUTOFF {
-            self.mini_chain(entry.start, entry.len)?
-        } else {
-            self.chain(entry.start, entry.len)?
-        };
+        let bytes =
+            if entry.len < MINI_CUTOFF { self.mini_chain(entry.start, entry.len)? } else { self.chain(entry.start, entry.len)? };
         if bytes.len() < entry.len { Err(FileError::Truncated) } else { Ok(Some(bytes)) }
     }
 }

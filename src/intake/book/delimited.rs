@@ -45,9 +45,8 @@ impl Delimited {
 }
 
 fn decode(bytes: &[u8]) -> Result<(String, Format), FileError> {
-    let (encoding, mark) = Encoding::for_bom(bytes).unwrap_or_else(|| {
-        (if str::from_utf8(bytes).is_ok() { UTF_8 } else { GB18030 }, 0)
-    });
+    let (encoding, mark) =
+        Encoding::for_bom(bytes).unwrap_or_else(|| (if str::from_utf8(bytes).is_ok() { UTF_8 } else { GB18030 }, 0));
     let (text, malformed) = encoding.decode_without_bom_handling(bytes.get(mark..).unwrap_or_default());
     if malformed {
         return Err(FileError::Encoding);
@@ -101,7 +100,8 @@ fn rows(text: &str, delimiter: u8, each: EachRow<'_>) -> Result<(), FileError> {
                 return Err(FileError::TooManyColumns { cell: cell_name(column, number), limit: MAX_COLUMNS });
             }
             if cell.text.len() > MAX_CELL && cell.text.chars().count() > MAX_CELL {
-                let detail = format!("{}: more than {MAX_CELL} characters, perhaps an open quotation mark", cell_name(column, number));
+                let detail =
+                    format!("{}: more than {MAX_CELL} characters, perhaps an open quotation mark", cell_name(column, number));
                 return Err(FileError::Damaged { detail });
             }
             row.cells.push((column, cell));
@@ -137,8 +137,14 @@ mod tests {
     #[test]
     fn encodings_and_delimiters_are_told_apart() {
         for delimiter in [",", ";", "\t"] {
-            let text = ["序号", "产品名称", "不合格项目"].join(delimiter) + "\n" + &["1", "口罩", "过滤效率,吸气阻力;头带"].join(delimiter);
-            let quoted = if delimiter == "\t" { text.clone() } else { text.replace("过滤效率,吸气阻力;头带", "\"过滤效率,吸气阻力;头带\"") };
+            let text = ["序号", "产品名称", "不合格项目"].join(delimiter)
+                + "\n"
+                + &["1", "口罩", "过滤效率,吸气阻力;头带"].join(delimiter);
+            let quoted = if delimiter == "\t" {
+                text.clone()
+            } else {
+                text.replace("过滤效率,吸气阻力;头带", "\"过滤效率,吸气阻力;头带\"")
+            };
             let (gb, _, _) = GB18030.encode(&quoted);
             for (bytes, format) in [
                 (quoted.clone().into_bytes(), Format::CsvUtf8),

@@ -79,8 +79,7 @@ impl Cell {
     }
 
     fn from_number(number: f64) -> Self {
-        let text =
-            if number.fract() == 0.0 && number.abs() < 1e15 { format!("{number:.0}") } else { format!("{number}") };
+        let text = if number.fract() == 0.0 && number.abs() < 1e15 { format!("{number:.0}") } else { format!("{number}") };
         Self { text, value: Value::Number(number) }
     }
 }
