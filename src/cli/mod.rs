@@ -4,8 +4,12 @@
 //! everything else to standard error, and ends with the exit codes of [`Exit`]. A new command is a `mod` line, a variant of
 //! [`Command`] and its arm in [`Command::run`].
 
+pub mod certs;
+pub mod config;
 mod context;
+pub mod door;
 mod failure;
+pub mod token;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -65,11 +69,23 @@ impl From<Language> for Lang {
 
 /// What to do: one variant a command, in the order people meet them.
 #[derive(Debug, Subcommand)]
-pub enum Command {}
+pub enum Command {
+    /// Print or check the configuration of the gateway.
+    Config(config::Arguments),
+    /// A development authority, and a look at certificates.
+    Certs(certs::Arguments),
+    /// Issue operators' tokens.
+    Token(token::Arguments),
+}
 
 impl Command {
-    async fn run(self, _context: &Context) -> Result<(), Failure> {
-        match self {}
+    #[expect(clippy::unused_async, reason = "commands that talk to a gateway await")]
+    async fn run(self, context: &Context) -> Result<(), Failure> {
+        match self {
+            Self::Config(arguments) => config::run(arguments, context),
+            Self::Certs(arguments) => certs::run(arguments, context),
+            Self::Token(arguments) => token::run(arguments, context),
+        }
     }
 }
 
