@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::place::{Place, locate, nearest, place_of};
+use super::place::{Place, locate, nearest, path_at, place_of};
 use crate::domain::violation::{Text, Violation};
 
 /// One thing wrong.
@@ -83,7 +83,7 @@ impl Fault {
             Some((key, known)) => Self { place, ..Self::unknown_key(key, key, &known) },
             None => Self {
                 place,
-                key: String::new(),
+                key: error.span().map(|span| path_at(text, span.start)).unwrap_or_default(),
                 reason: "MALFORMED",
                 text: Text::new(format!("无法解析：{message}"), format!("does not parse: {message}")),
             },

@@ -37,6 +37,39 @@ pub(super) fn locate(text: &str, path: &str) -> Option<Place> {
     Some(place_of(text, at.span().start))
 }
 
+/// The path of the innermost value that holds a byte; empty when none does.
+pub(super) fn path_at(text: &str, byte: usize) -> String {
+    let Ok(root) = DeTable::parse(text) else { return String::new() };
+    let mut path = String::new();
+    let mut at = root.get_ref().iter().find(|(_, value)| holds(value, byte)).map(|(key, value)| (key.get_ref().to_string(), value));
+    while let Some((step, value)) = at {
+        if !path.is_empty() && !step.starts_with('[') {
+            path.push('.');
+        }
+        path.push_str(&step);
+        at = match value.get_ref() {
+            DeValue::Table(table) => {
+                table.iter().find(|(_, value)| holds(value, byte)).map(|(key, value)| (key.get_ref().to_string(), value))
+            }
+            DeValue::Array(array) => {
+                array.iter().enumerate().find(|(_, value)| holds(value, byte)).map(|(index, value)| (format!("[{index}]"), value))
+            }
+            _ => None,
+        };
+    }
+    path
+}
+
+/// A table's span is its header alone, so that what is in it is looked at too.
+fn holds(value: &Spanned<DeValue<'_>>, byte: usize) -> bool {
+    value.span().contains(&byte)
+        || match value.get_ref() {
+            DeValue::Table(table) => table.values().any(|value| holds(value, byte)),
+            DeValue::Array(array) => array.iter().any(|value| holds(value, byte)),
+            _ => false,
+        }
+}
+
 enum Step<'p> {
     Key(&'p str),
     Index(usize),
@@ -117,6 +150,14 @@ mod tests {
         assert_eq!(locate(text, "participants[0].systems[1].name").map(|place| place.line), Some(7));
         assert_eq!(locate(text, "participants[0].systems[1].uri").map(|place| place.line), Some(7));
         assert_eq!(locate(text, "tls.key"), None);
+    }
+
+    #[test]
+    fn a_byte_is_found_in_its_value() {
+        let text = "[limits]\nmax = 5\n[[participants]]\nsystems = [\n  { name = \"a\" },\n  { name = \"b\" },\n]\n";
+        assert_eq!(path_at(text, text.find('5').expect("there")), "limits.max");
+        assert_eq!(path_at(text, text.find("\"b\"").expect("there")), "participants[0].systems[1].name");
+        assert_eq!(path_at(text, text.len()), "");
     }
 
     #[test]

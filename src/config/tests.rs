@@ -81,7 +81,8 @@ fn an_unknown_key_is_refused_with_its_place_and_the_nearest_known() {
 
 #[test]
 fn a_wrong_type_and_broken_syntax_name_their_place() {
-    assert_eq!(faults("[limits]\nmax_connections = \"many\"\n")[0].0, "2:19");
+    let found = faults("[limits]\nmax_connections = \"many\"\n");
+    assert_eq!(found, [("2:19".to_owned(), "limits.max_connections".to_owned(), "MALFORMED")]);
     assert_eq!(faults("[limits\n")[0].2, "MALFORMED");
     assert_eq!(faults("[server]\nlisten = \"localhost\"\n")[0].0, "2:10");
 }

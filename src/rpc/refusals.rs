@@ -1,15 +1,18 @@
 //! Where the door reports whom it turned away.
 
-use crate::domain::{evidence::Actor, ids::SystemId};
+use crate::{domain::evidence::Actor, gateway::refusals::RefusalLog};
 
-/// A request refused at the door.
+/// Method under which the end of a connection is recorded whose certificate is trusted no longer.
+pub(super) const CONNECTION_METHOD: &str = "tongbao/connection";
+
+/// A request refused at the door, or a connection given up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DoorRefusal {
-    /// Who asked, as far as known.
+    /// Who, as far as known.
     pub actor: Actor,
-    /// Full name of the method; empty when there is none of that name.
+    /// Full name of the method, or `tongbao/connection`.
     pub method: &'static str,
-    /// Request id.
+    /// Request id; empty for a connection.
     pub request_id: String,
     /// Stable reason.
     pub reason: &'static str,
@@ -17,12 +20,19 @@ pub struct DoorRefusal {
 
 /// Keeps account of those turned away. Called on the way of a request: it must not wait.
 pub trait RefusalSink: Send + Sync + 'static {
-    /// A request was refused.
+    /// A request was refused, or an open connection given up.
     fn refused(&self, refusal: DoorRefusal);
 
     /// A connection never came to a request: `HANDSHAKE_FAILED`, `HANDSHAKE_TIMEOUT`, `CONNECTION_LIMIT`.
     fn turned_away(&self, reason: &'static str);
+}
 
-    /// An open connection was given up, since its certificate is trusted no longer.
-    fn withdrawn(&self, system: Option<&SystemId>, certificate_sha256: crate::domain::digest::Digest, reason: &'static str);
+impl RefusalSink for RefusalLog {
+    fn refused(&self, refusal: DoorRefusal) {
+        Self::refused(self, refusal.actor, refusal.method, &refusal.request_id, refusal.reason);
+    }
+
+    fn turned_away(&self, reason: &'static str) {
+        Self::turned_away(self, reason);
+    }
 }

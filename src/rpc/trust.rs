@@ -6,10 +6,15 @@ use arc_swap::ArcSwap;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::{RefusalSink, connections::Connections, identity::system_of};
+use super::{
+    RefusalSink,
+    connections::Connections,
+    identity::system_of,
+    refusals::{CONNECTION_METHOD, DoorRefusal},
+};
 use crate::{
     clock::World,
-    domain::{grants::Register, ids::Micros},
+    domain::{evidence::Actor, grants::Register, ids::Micros},
     telemetry::Metrics,
     tls::{ServerTls, TlsError},
 };
@@ -59,7 +64,12 @@ impl TrustKeeper {
             let system = system_of(peer, &self.trust_domain, &register).ok();
             tracing::warn!(address = %peer.address, serial = %peer.serial, reason = distrust.reason(), "trust is withdrawn");
             self.metrics.connections_withdrawn.inc();
-            self.refusals.withdrawn(system, peer.fingerprint, distrust.reason());
+            self.refusals.refused(DoorRefusal {
+                actor: Actor { system: system.cloned(), certificate_sha256: Some(peer.fingerprint), operator: None },
+                method: CONNECTION_METHOD,
+                request_id: String::new(),
+                reason: distrust.reason(),
+            });
         }
         withdrawn
     }

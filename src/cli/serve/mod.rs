@@ -9,11 +9,8 @@ use clap::Args;
 
 pub use running::{Running, start};
 
-use super::{Context, Failure};
-use crate::{
-    config,
-    telemetry::{LogFormat, LogSettings, start_log},
-};
+use super::{Context, Failure, door};
+use crate::{config, telemetry::start_log};
 
 /// Runs the gateway until SIGTERM or SIGINT; SIGHUP loads certificates, revocation lists and the register anew.
 ///
@@ -30,12 +27,7 @@ pub struct Arguments {}
 /// When the configuration is wrong, a file cannot be used, a port is taken, or the store cannot be opened.
 pub async fn run(_: Arguments, context: &Context) -> Result<(), Failure> {
     let checked = load(context)?;
-    let telemetry = &checked.config.telemetry;
-    let format = match telemetry.log_format {
-        config::LogForm::Human => LogFormat::Human,
-        config::LogForm::Json => LogFormat::Json,
-    };
-    start_log(&LogSettings { format, level: telemetry.level.clone() })
+    start_log(&door::log_settings(&checked.config.telemetry))
         .map_err(|why| Failure::usage("LOG_LEVEL", format!("日志级别无效：{why}"), format!("the log level is not usable: {why}")))?;
     let running = start(checked, context.world.clone()).await?;
     context.note(&format!(

@@ -3,7 +3,7 @@
 //! It stops in this order: nothing new is accepted and streams are told to go → subscriptions settle what is in flight → the last
 //! refusals and a last checkpoint are recorded → the committer and the store close.
 
-use std::{fs, net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -12,9 +12,9 @@ use tonic::service::Routes;
 
 use super::{keys, ready::Ready, sink::Sink};
 use crate::{
-    cli::Failure,
+    cli::{Failure, door},
     clock::World,
-    config::{Checked, Config, LimitsSection},
+    config::{Checked, Config},
     domain::{
         digest::{hex, sha256},
         grants::Register,
@@ -32,14 +32,13 @@ use crate::{
         publish_service_server::PublishServiceServer, record_service_server::RecordServiceServer,
         screening_service_server::ScreeningServiceServer,
     },
-    rpc::{self, Limits, ServeError, Server, Shutdown, TrustKeeper},
+    rpc::{self, ServeError, Server, Shutdown, TrustKeeper},
     store::{
         Store,
         sqlite::{Options, SqliteStore},
     },
     tasks,
     telemetry::{Listener, Metrics},
-    tls::{ServerFiles, ServerTls},
     wire::WireCodec,
 };
 
@@ -67,8 +66,8 @@ pub struct Running {
 /// When a file cannot be used, a port is taken, the store cannot be opened, or the start cannot be recorded.
 pub async fn start(checked: Checked, world: World) -> Result<Running, Failure> {
     let Checked { config, register, screening, .. } = checked;
-    let tls = Arc::new(ServerTls::load(server_files(&config), world.clock.clone())?);
-    let tokens = keys::tokens(&config.tokens)?;
+    let tls = Arc::new(door::server_tls(&config, world.clock.clone())?);
+    let tokens = door::token_verifier(&config)?;
     let signer = Arc::new(keys::signer(&config.evidence)?);
     let tcp = listen(config.server.listen).await?;
     let store = open_store(&config, &world).await?;
@@ -101,7 +100,7 @@ pub async fn start(checked: Checked, world: World) -> Result<Running, Failure> {
         register,
         trust_domain: config.tls.trust_domain.clone(),
         tokens,
-        limits: limits_of(&config.limits),
+        limits: door::limits(&config.limits),
         world,
         metrics: metrics.clone(),
         refusals: Arc::new(Sink(refusals)),
@@ -186,16 +185,6 @@ impl Running {
     }
 }
 
-fn server_files(config: &Config) -> ServerFiles {
-    ServerFiles {
-        certificate: config.tls.certificate.clone(),
-        key: config.tls.key.clone(),
-        client_authorities: config.tls.client_authorities.clone(),
-        crls: config.tls.crls.clone(),
-        require_crl: config.tls.require_crl,
-    }
-}
-
 async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(|error| {
         Failure::usage(
@@ -207,9 +196,7 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
 }
 
 async fn open_store(config: &Config, world: &World) -> Result<Arc<dyn Store>, Failure> {
-    if let Some(folder) = config.store.path.parent() {
-        fs::create_dir_all(folder)?;
-    }
+    door::folder_of_store(config)?;
     let store = SqliteStore::open(&config.store.path, world.random_u128(), &Options::default()).await?;
     Ok(Arc::new(store))
 }
@@ -222,21 +209,6 @@ fn policy_of(config: &Config) -> Policy {
 fn digest_of(config: &Config) -> String {
     let said = format!("{:?}{:?}{:?}", config.participants, config.grants, config.feeds);
     hex(&sha256(&[said.as_bytes()]))
-}
-
-fn limits_of(section: &LimitsSection) -> Limits {
-    let seconds = Duration::from_secs;
-    Limits {
-        max_message_bytes: section.max_message_bytes,
-        streams_per_connection: section.streams_per_connection,
-        max_connections: section.max_connections,
-        handshake_timeout: seconds(section.handshake_timeout_seconds),
-        request_timeout: seconds(section.request_timeout_seconds),
-        max_connection_age: (section.max_connection_age_seconds > 0).then(|| seconds(section.max_connection_age_seconds)),
-        connection_age_grace: seconds(section.connection_age_grace_seconds),
-        keepalive_interval: seconds(section.keepalive_seconds),
-        keepalive_timeout: seconds(section.keepalive_seconds),
-    }
 }
 
 fn routes(gateway: &Arc<Gateway>, max_message_bytes: usize) -> Routes {
