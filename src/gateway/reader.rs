@@ -158,12 +158,6 @@ pub(super) struct Standings {
 }
 
 impl Standings {
-    /// Adds others.
-    pub(super) fn extend(&mut self, others: Self) {
-        self.by_record.extend(others.by_record);
-        self.dispositions.extend(others.dispositions);
-    }
-
     /// Day on which the present state was set, if by a disposition.
     pub(super) fn set_on(&self, status: &NonconformityStatus) -> Option<CivilDate> {
         let set = self.dispositions.iter().find(|filed| filed.stored.position == status.since)?;
