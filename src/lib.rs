@@ -7,3 +7,4 @@ pub mod gateway;
 pub mod proto;
 pub mod store;
 pub mod tls;
+pub mod wire;

@@ -92,6 +92,7 @@ impl Stored for Attributes {
 }
 
 /// Converts what is there; fails when it is there and does not convert.
+#[expect(clippy::option_option, reason = "the outer one says that it does not convert, the inner one that there is nothing")]
 pub(super) fn all<T, U>(value: Option<T>, convert: impl FnOnce(T) -> Option<U>) -> Option<Option<U>> {
     match value {
         None => Some(None),

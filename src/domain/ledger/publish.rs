@@ -64,7 +64,7 @@ struct Derived {
     nonconformity: Option<Position>,
 }
 
-type Item<T> = Result<T, Box<RefusedItem>>;
+type Item<T> = Result<T, RefusedItem>;
 
 impl<'a> Publishing<'a> {
     /// A batch that follows `head`.
@@ -79,7 +79,7 @@ impl<'a> Publishing<'a> {
         for (index, draft) in publish.drafts.iter().enumerate() {
             match self.decide_one(index, draft) {
                 Ok(item) => items.push(item),
-                Err(item) => refused.push(*item),
+                Err(item) => refused.push(item),
             }
         }
         if refused.is_empty() { Ok((items, self.batch)) } else { Err(refused) }
@@ -97,7 +97,7 @@ impl<'a> Publishing<'a> {
     fn decide_one(&mut self, index: usize, draft: &Draft) -> Item<PublishedItem> {
         let kind = draft.content.matter.kind();
         let digest = draft.sections.content_digest(kind);
-        let Some(standing) = self.standing(&draft.record_id) else {
+        let Some(standing) = self.standing(&draft.record_id).cloned() else {
             return match draft.revision {
                 None | Some(1) => self.accept(index, draft, digest, None),
                 Some(asked) => Err(refusals::revision_gap(index, &draft.record_id, 0, asked)),
@@ -108,9 +108,11 @@ impl<'a> Publishing<'a> {
         }
         let last = standing.revision;
         match draft.revision {
-            None if standing.content_digest == digest => Ok(duplicate(draft, last, standing.position, standing.resolution.clone())),
-            None => self.accept(index, draft, digest, Some(standing.clone())),
-            Some(asked) if asked == last + 1 => self.accept(index, draft, digest, Some(standing.clone())),
+            None if standing.content_digest == digest => {
+                Ok(duplicate(draft, last, standing.position, standing.resolution.clone()))
+            }
+            None => self.accept(index, draft, digest, Some(&standing)),
+            Some(asked) if asked == last + 1 => self.accept(index, draft, digest, Some(&standing)),
             Some(asked) if asked == 0 || asked > last => Err(refusals::revision_gap(index, &draft.record_id, last, asked)),
             Some(asked) => match self.revision(&draft.record_id, asked) {
                 Some(stands) if stands.content_digest == digest => {
@@ -131,15 +133,21 @@ impl<'a> Publishing<'a> {
         latest.or_else(|| self.batch.by_revision.get(&key).or_else(|| self.read.revisions.get(&key)).cloned())
     }
 
-    fn accept(&mut self, index: usize, draft: &Draft, content_digest: Digest, before: Option<StandingRecord>) -> Item<PublishedItem> {
+    fn accept(
+        &mut self,
+        index: usize,
+        draft: &Draft,
+        content_digest: Digest,
+        before: Option<&StandingRecord>,
+    ) -> Item<PublishedItem> {
         let position = self.head + self.batch.revisions.len() as u64 + 1;
-        let first_position = before.as_ref().map_or(position, |before| before.first_position);
+        let first_position = before.map_or(position, |before| before.first_position);
         let derived = match &draft.content.matter {
-            Matter::Disposition(matter) => self.derive_step(index, draft, matter, before.as_ref(), first_position)?,
-            _ => self.derive(index, draft, before.as_ref())?,
+            Matter::Disposition(matter) => self.derive_step(index, draft, matter, before, first_position)?,
+            _ => self.derive(index, draft, before)?,
         };
         let kind = draft.content.matter.kind();
-        let revision = before.as_ref().map_or(1, |before| before.revision + 1);
+        let revision = before.map_or(1, |before| before.revision + 1);
         let digest = draft.sections.record_digest(&draft.record_id, revision, kind);
         let standing = StandingRecord {
             first_position,
@@ -229,8 +237,8 @@ impl<'a> Publishing<'a> {
             }
         }
         // Fixed at the first revision, for which a name resolved right then counts; a later resolution never moves it.
-        let order_key = before
-            .map_or_else(|| attributes::order_key_of(&content, self.publisher), |before| before.order_key.clone());
+        let order_key =
+            before.map_or_else(|| attributes::order_key_of(&content, self.publisher), |before| before.order_key.clone());
         let previous = before.map(|before| before.attributes.clone());
         Ok(Derived { attributes, previous, subjects, order_key, resolution, nonconformity: None })
     }
@@ -243,7 +251,7 @@ impl<'a> Publishing<'a> {
         }
         life_cycle::fold(beginning(&draft.attributes), chain.values())
             .map(|_| ())
-            .map_err(|illegal| refusals::illegal_step(index, &draft.record_id, &illegal))
+            .map_err(|illegal| refusals::illegal_step(index, &draft.record_id, illegal))
     }
 
     /// A disposition: its step must be possible with all others in force, each in the place it was taken up; region, kinds,
@@ -276,13 +284,9 @@ impl<'a> Publishing<'a> {
             None => chain.remove(&first_position),
         };
         life_cycle::fold(beginning(&target.attributes), chain.values())
-            .map_err(|illegal| refusals::illegal_step(index, id, &illegal))?;
+            .map_err(|illegal| refusals::illegal_step(index, id, illegal))?;
         self.batch.chains.insert(target.first_position, chain);
-        self.batch.chain_writes.push(ChainWrite {
-            nonconformity: target.first_position,
-            disposition: first_position,
-            step,
-        });
+        self.batch.chain_writes.push(ChainWrite { nonconformity: target.first_position, disposition: first_position, step });
         inherit(&mut attributes, &target.attributes);
         let mut subjects = draft.subjects.clone();
         subjects.extend(attributes.credit_code.map(|code| SubjectKey::of("code", code.as_str())));

@@ -9,6 +9,7 @@ use crate::domain::{
 };
 
 /// Why the nonconformity of a disposition cannot be used.
+#[derive(Clone, Copy)]
 pub(super) enum Target {
     /// No such record.
     Missing,
@@ -18,11 +19,11 @@ pub(super) enum Target {
     Withdrawn,
 }
 
-fn item(index: usize, record_id: &RecordId, reason: &'static str, zh: String, en: String) -> Box<RefusedItem> {
-    Box::new(RefusedItem { index, record_id: record_id.clone(), reason, text: Text::new(zh, en) })
+fn item(index: usize, record_id: &RecordId, reason: &'static str, zh: String, en: String) -> RefusedItem {
+    RefusedItem { index, record_id: record_id.clone(), reason, text: Text::new(zh, en) }
 }
 
-pub(super) fn content_conflict(index: usize, id: &RecordId, asked: Revision, last: Revision) -> Box<RefusedItem> {
+pub(super) fn content_conflict(index: usize, id: &RecordId, asked: Revision, last: Revision) -> RefusedItem {
     let next = last + 1;
     item(
         index,
@@ -35,7 +36,7 @@ pub(super) fn content_conflict(index: usize, id: &RecordId, asked: Revision, las
     )
 }
 
-pub(super) fn revision_gap(index: usize, id: &RecordId, last: Revision, asked: Revision) -> Box<RefusedItem> {
+pub(super) fn revision_gap(index: usize, id: &RecordId, last: Revision, asked: Revision) -> RefusedItem {
     let next = last + 1;
     item(
         index,
@@ -46,7 +47,7 @@ pub(super) fn revision_gap(index: usize, id: &RecordId, last: Revision, asked: R
     )
 }
 
-pub(super) fn kind_changed(index: usize, id: &RecordId, stands: Kind, asked: Kind) -> Box<RefusedItem> {
+pub(super) fn kind_changed(index: usize, id: &RecordId, stands: Kind, asked: Kind) -> RefusedItem {
     let (stands, asked) = (stands.token(), asked.token());
     item(
         index,
@@ -57,14 +58,16 @@ pub(super) fn kind_changed(index: usize, id: &RecordId, stands: Kind, asked: Kin
     )
 }
 
-pub(super) fn illegal_step(index: usize, id: &RecordId, illegal: &IllegalStep) -> Box<RefusedItem> {
+pub(super) fn illegal_step(index: usize, id: &RecordId, illegal: IllegalStep) -> RefusedItem {
     let text = illegal.text();
-    Box::new(RefusedItem { index, record_id: id.clone(), reason: "ILLEGAL_STEP", text })
+    RefusedItem { index, record_id: id.clone(), reason: "ILLEGAL_STEP", text }
 }
 
-pub(super) fn unknown_nonconformity(index: usize, id: &RecordId, named: &RecordId, found: Target) -> Box<RefusedItem> {
+pub(super) fn unknown_nonconformity(index: usize, id: &RecordId, named: &RecordId, found: Target) -> RefusedItem {
     let (zh, en) = match found {
-        Target::Missing => ("不存在，请先发布该不合格记录".to_owned(), "is not there: publish the nonconformity first".to_owned()),
+        Target::Missing => {
+            ("不存在，请先发布该不合格记录".to_owned(), "is not there: publish the nonconformity first".to_owned())
+        }
         Target::OtherKind(kind) => (
             format!("是 {}，不是不合格记录；请核对编号", kind.token()),
             format!("is a {}, not a nonconformity: check the id", kind.token()),
@@ -77,12 +80,14 @@ pub(super) fn unknown_nonconformity(index: usize, id: &RecordId, named: &RecordI
     item(index, id, "UNKNOWN_NONCONFORMITY", format!("{id} 所指的 {named} {zh}"), format!("{id}: {named} {en}"))
 }
 
-pub(super) fn nonconformity_changed(index: usize, id: &RecordId, asked: &RecordId) -> Box<RefusedItem> {
+pub(super) fn nonconformity_changed(index: usize, id: &RecordId, asked: &RecordId) -> RefusedItem {
     item(
         index,
         id,
         "NONCONFORMITY_CHANGED",
         format!("{id} 不能改指 {asked}：处置始终属于首版所指的不合格记录；请撤回后另行登记"),
-        format!("{id} cannot be moved to {asked}: a disposition stays with the nonconformity of its first revision; withdraw it and publish another"),
+        format!(
+            "{id} cannot be moved to {asked}: a disposition stays with the nonconformity of its first revision; withdraw it and publish another"
+        ),
     )
 }

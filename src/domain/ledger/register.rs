@@ -31,10 +31,7 @@ pub struct RegisterEntry {
 /// The keys under which survey rows of that name are filed: strict and form.
 #[must_use]
 pub fn register_keys(name: &str) -> [SubjectKey; 2] {
-    [
-        SubjectKey::of("survey-name", &names::strict_key(name)),
-        SubjectKey::of("survey-form", &names::form_key(name)),
-    ]
+    [SubjectKey::of("survey-name", &names::strict_key(name)), SubjectKey::of("survey-form", &names::form_key(name))]
 }
 
 /// Survey rows by name. One laid over another shows what a group added before it is written.

@@ -2,10 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{
-    acts::Refusal,
-    read_set::StandingSubscription,
-};
+use super::{acts::Refusal, read_set::StandingSubscription};
 use crate::domain::{
     delivery::{AckChunk, BlockedKey, DeadLetter, RetryRow, SubscriptionDelta, SubscriptionKey, SubscriptionRow},
     draft::OrderKey,

@@ -5,7 +5,9 @@ use sqlx::{Connection as _, Row as _, sqlite::SqliteRow};
 use super::{
     Connection, SqliteStore,
     errors::{Mapped as _, damaged},
-    evidence, facts, int, natural, read_set, set_rows::Writing, subscriptions,
+    evidence, facts, int, natural, read_set,
+    set_rows::Writing,
+    subscriptions,
 };
 use crate::{
     domain::{

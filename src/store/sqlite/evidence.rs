@@ -28,9 +28,8 @@ const BLOCK_POSITIONS: u64 = 4096;
 /// Candidates read at once by a search that compares more than its indexes know.
 const CANDIDATES: usize = 256;
 
-static ENTRIES: LazyLock<RowInsert> = LazyLock::new(|| {
-    RowInsert::new("INSERT INTO evidence (idx, kind, participant, system, outcome, leaf, entry) VALUES", 7, "")
-});
+static ENTRIES: LazyLock<RowInsert> =
+    LazyLock::new(|| RowInsert::new("INSERT INTO evidence (idx, kind, participant, system, outcome, leaf, entry) VALUES", 7, ""));
 static SUBJECTS: LazyLock<RowInsert> =
     LazyLock::new(|| RowInsert::new("INSERT OR IGNORE INTO evidence_subject (key, idx) VALUES", 2, ""));
 static BLOCKS: LazyLock<RowInsert> =
@@ -115,7 +114,9 @@ impl Search<'_> {
         }
         if !self.query.subject.is_empty() {
             let blocks = self.of_record.iter().map(|position| int(position / BLOCK_POSITIONS));
-            builder.push(" AND e.idx IN (SELECT idx FROM evidence_subject WHERE key = ").push_bind(subject_key(&self.query.subject));
+            builder
+                .push(" AND e.idx IN (SELECT idx FROM evidence_subject WHERE key = ")
+                .push_bind(subject_key(&self.query.subject));
             builder.push(" UNION SELECT idx FROM evidence_block WHERE block IN (SELECT value FROM json_each(");
             builder.push_bind(numbers(blocks)).push(")))");
         }
@@ -131,9 +132,8 @@ impl Search<'_> {
     fn fits(&self, entry: &Entry) -> bool {
         let covers = |position: Position| entry.positions.iter().any(|range| range.first <= position && position <= range.last);
         let subject = &self.query.subject;
-        let names = subject.is_empty()
-            || entry.subjects.contains(subject)
-            || self.of_record.iter().any(|position| covers(*position));
+        let names =
+            subject.is_empty() || entry.subjects.contains(subject) || self.of_record.iter().any(|position| covers(*position));
         names && (self.query.position == 0 || covers(self.query.position))
     }
 }

@@ -77,12 +77,14 @@ fn keys(plan: &WritePlan) -> Vec<(i64, i64)> {
 }
 
 async fn write_chains(writing: &mut Writing<'_>, plan: &WritePlan) -> Result<(), StoreError> {
-    let last: BTreeMap<_, _> =
-        plan.chain.iter().map(|write| ((write.nonconformity, write.disposition), write.step)).collect();
+    let last: BTreeMap<_, _> = plan.chain.iter().map(|write| ((write.nonconformity, write.disposition), write.step)).collect();
     let put = last.iter().filter_map(|((nonconformity, disposition), step)| {
         step.as_ref().map(|step| json!([nonconformity, disposition, step.pack()]))
     });
-    let drop = last.iter().filter(|(_, step)| step.is_none()).map(|((nonconformity, disposition), _)| json!([nonconformity, disposition]));
+    let drop = last
+        .iter()
+        .filter(|(_, step)| step.is_none())
+        .map(|((nonconformity, disposition), _)| json!([nonconformity, disposition]));
     let text = "INSERT OR REPLACE INTO chain (nonconformity, disposition, step)
                 SELECT value->>0, value->>1, value->>2 FROM json_each(?1)";
     writing.run_json(text, put.collect()).await?;

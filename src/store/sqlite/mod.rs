@@ -4,7 +4,6 @@
 //! after its frames are synced. The caches are bounded (16 MB for the writer, 4 MB a reader) and nothing is scanned at start,
 //! so that memory and start-up do not grow with the ledger.
 
-
 mod check;
 mod commit;
 mod errors;
@@ -16,6 +15,8 @@ mod records;
 mod rows;
 mod set_rows;
 mod subscriptions;
+#[cfg(test)]
+mod tests;
 
 use async_trait::async_trait;
 use sqlx::{SqliteConnection, SqlitePool, pool::PoolConnection};
@@ -114,12 +115,7 @@ impl Store for SqliteStore {
         records::record(&mut *self.reader().await?, id, revision, as_of).await
     }
 
-    async fn by_subjects(
-        &self,
-        subjects: &[SubjectKey],
-        as_of: Position,
-        limit: usize,
-    ) -> Result<Vec<StoredRecord>, StoreError> {
+    async fn by_subjects(&self, subjects: &[SubjectKey], as_of: Position, limit: usize) -> Result<Vec<StoredRecord>, StoreError> {
         records::by_subjects(&mut *self.reader().await?, subjects, as_of, limit).await
     }
 

@@ -20,7 +20,8 @@ use crate::{
         feeds::Feed,
         ids::{Position, RecordId, Revision},
         ledger::{
-            AttestationKey, Chain, Needs, ReadSet, Register, RegisterEntry, StandingRecord, StandingRevision, StandingSubscription,
+            AttestationKey, Chain, Needs, ReadSet, Register, RegisterEntry, StandingRecord, StandingRevision,
+            StandingSubscription,
         },
         records::Kind,
         regions::Region,
@@ -48,7 +49,7 @@ async fn records(writing: &mut Writing<'_>, needs: &Needs) -> Result<HashMap<Rec
     if needs.records.is_empty() {
         return Ok(HashMap::new());
     }
-    let ids = serde_json::Value::from_iter(needs.records.iter().map(RecordId::as_str)).to_string();
+    let ids = needs.records.iter().map(RecordId::as_str).collect::<serde_json::Value>().to_string();
     let text = "SELECT v.kind, v.withdrawn, v.published, v.region, v.product_kinds, v.failed_items, v.step, v.credit_code, \
                 v.name_key, r.record_id, r.first_position, r.order_key, r.nonconformity, r.revision, r.position, \
                 r.content_digest, v.resolution
@@ -120,7 +121,8 @@ async fn chains(
     if wanted.is_empty() {
         return Ok(HashMap::new());
     }
-    let text = "SELECT c.nonconformity, c.disposition, c.step FROM json_each(?1) j CROSS JOIN chain c ON c.nonconformity = j.value";
+    let text =
+        "SELECT c.nonconformity, c.disposition, c.step FROM json_each(?1) j CROSS JOIN chain c ON c.nonconformity = j.value";
     let mut chains: HashMap<Position, Chain> = HashMap::new();
     for row in fetch(writing, sqlx::query(text).bind(numbers(wanted))).await? {
         let nonconformity = natural(row.try_get(0).mapped()?)?;
@@ -140,9 +142,8 @@ async fn register(writing: &mut Writing<'_>, needs: &Needs) -> Result<Register, 
                 CROSS JOIN record r ON r.first_position = k.position
                 CROSS JOIN revision v ON v.position = r.position
                 WHERE r.kind = ?2 AND v.withdrawn = 0 AND v.credit_code IS NOT NULL";
-    let query = sqlx::query(text)
-        .bind(numbers(needs.register.iter().map(|key| key.0)))
-        .bind(i64::from(Kind::EnterpriseSurvey.number()));
+    let query =
+        sqlx::query(text).bind(numbers(needs.register.iter().map(|key| key.0))).bind(i64::from(Kind::EnterpriseSurvey.number()));
     for row in fetch(writing, query).await? {
         register.put(RegisterEntry {
             record_id: parse_record_id(row.try_get(0).mapped()?)?,
@@ -175,9 +176,10 @@ async fn attestations(writing: &mut Writing<'_>, needs: &Needs) -> Result<HashMa
     if needs.attestations.is_empty() {
         return Ok(HashMap::new());
     }
-    let wanted = needs.attestations.iter().map(|(publisher, feed, region)| {
-        json!([publisher.as_str(), feed.name(), region_number(*region)])
-    });
+    let wanted = needs
+        .attestations
+        .iter()
+        .map(|(publisher, feed, region)| json!([publisher.as_str(), feed.name(), region_number(*region)]));
     let text = "SELECT a.publisher, a.feed, a.region, a.complete_to FROM json_each(?1) j CROSS JOIN attestation a
                 ON a.publisher = j.value->>0 AND a.feed = j.value->>1 AND a.region = j.value->>2";
     let rows = fetch(writing, sqlx::query(text).bind(serde_json::Value::Array(wanted.collect()).to_string())).await?;
@@ -191,8 +193,9 @@ async fn subscriptions(
     if needs.subscriptions.is_empty() {
         return Ok(HashMap::new());
     }
-    let wanted = serde_json::Value::from_iter(needs.subscriptions.iter().map(text_key)).to_string();
-    let text = "SELECT s.subscription, s.spec, s.epoch FROM json_each(?1) j CROSS JOIN subscription s ON s.subscription = j.value";
+    let wanted = needs.subscriptions.iter().map(text_key).collect::<serde_json::Value>().to_string();
+    let text =
+        "SELECT s.subscription, s.spec, s.epoch FROM json_each(?1) j CROSS JOIN subscription s ON s.subscription = j.value";
     let mut standing = HashMap::new();
     for row in fetch(writing, sqlx::query(text).bind(wanted)).await? {
         let spec = decode(row.try_get(1).mapped()?)?;

@@ -47,7 +47,7 @@ fn rows(limit: usize) -> i64 {
 
 /// A JSON array of numbers.
 pub(super) fn numbers(values: impl IntoIterator<Item = i64>) -> String {
-    serde_json::Value::from_iter(values).to_string()
+    values.into_iter().collect::<serde_json::Value>().to_string()
 }
 
 pub(super) async fn page(
@@ -96,12 +96,8 @@ pub(super) async fn page_of_key(
          CROSS JOIN record r ON r.first_position = v.first_position
          WHERE k.key = ?1 AND k.position > ?2 AND k.position <= ?3 AND r.order_key = ?4 ORDER BY k.position LIMIT ?5"
     );
-    let query = sqlx::query(text)
-        .bind(order_subject(key).0)
-        .bind(int(after))
-        .bind(int(upto))
-        .bind(key.0.clone())
-        .bind(rows(limit));
+    let query =
+        sqlx::query(text).bind(order_subject(key).0).bind(int(after)).bind(int(upto)).bind(key.0.clone()).bind(rows(limit));
     all(connection, query).await
 }
 
@@ -182,10 +178,7 @@ pub(super) async fn by_subjects(
                             WHERE k.position <= ?2) found
           CROSS JOIN record r ON r.first_position = found.position ORDER BY standing LIMIT ?3"
     );
-    let query = sqlx::query(text)
-        .bind(numbers(subjects.iter().map(|subject| subject.0)))
-        .bind(int(as_of))
-        .bind(rows(limit));
+    let query = sqlx::query(text).bind(numbers(subjects.iter().map(|subject| subject.0))).bind(int(as_of)).bind(rows(limit));
     let found = positions(connection, query).await?;
     at(connection, &found).await
 }

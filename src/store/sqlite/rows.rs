@@ -2,7 +2,11 @@
 
 use sqlx::{Row as _, sqlite::SqliteRow};
 
-use super::{errors::{Mapped as _, damaged}, natural, set_rows::Binding};
+use super::{
+    errors::{Mapped as _, damaged},
+    natural,
+    set_rows::Binding,
+};
 use crate::{
     domain::{
         attributes::Attributes,

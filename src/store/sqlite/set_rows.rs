@@ -3,11 +3,7 @@
 //! Few or rare rows go as one JSON text through `json_each`. Those that make up the bulk of a commit go by `INSERT … VALUES` of
 //! …, 4, 2, 1 rows: a few texts that stay prepared, where a text for every number of rows would be parsed anew each time.
 
-use sqlx::{
-    AssertSqlSafe, Sqlite, SqlSafeStr as _, SqlStr,
-    query::Query,
-    sqlite::SqliteArguments,
-};
+use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr, Sqlite, query::Query, sqlite::SqliteArguments};
 
 use super::{Connection, errors::Mapped as _};
 use crate::store::StoreError;

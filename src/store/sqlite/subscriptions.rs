@@ -107,7 +107,8 @@ pub(super) async fn write(
     }
     writing.run_json(CREATE, rows(writes, |name, write| write.create.iter().map(|row| create_row(name, row)).collect())).await?;
     writing.run_json(MOVE, rows(writes, |name, write| moved(name, write).into_iter().collect())).await?;
-    let below = |name: &str, write: &SubscriptionWrite| write.drop_chunks_below.map(|below| json!([name, below])).into_iter().collect();
+    let below =
+        |name: &str, write: &SubscriptionWrite| write.drop_chunks_below.map(|below| json!([name, below])).into_iter().collect();
     writing.run_json(DROP_CHUNKS, rows(writes, below)).await?;
     let chunks = |name: &str, write: &SubscriptionWrite| {
         write.chunks.iter().map(|(number, chunk)| json!([name, number, hex(&chunk_bytes(chunk))])).collect()
@@ -286,7 +287,8 @@ pub(super) async fn names(
     limit: usize,
 ) -> Result<Vec<String>, StoreError> {
     // All names of a participant lie between `p/` and `p0`, since `0` follows `/`.
-    let text = "SELECT subscription FROM subscription WHERE subscription > ?1 AND subscription < ?2 ORDER BY subscription LIMIT ?3";
+    let text =
+        "SELECT subscription FROM subscription WHERE subscription > ?1 AND subscription < ?2 ORDER BY subscription LIMIT ?3";
     let query = sqlx::query(text)
         .bind(format!("{participant}/{after}"))
         .bind(format!("{participant}0"))
