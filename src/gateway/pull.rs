@@ -113,7 +113,12 @@ impl PullDesk {
     ///
     /// # Errors
     /// `NOT_FOUND` when nothing granted to the caller is known of it; else as [`PullDesk::enterprises`].
-    pub async fn enterprise(&self, caller: &Caller, code: CreditCode, asking: &Asking) -> Result<(EnterpriseFile, AnswerBasis), Refused> {
+    pub async fn enterprise(
+        &self,
+        caller: &Caller,
+        code: CreditCode,
+        asking: &Asking,
+    ) -> Result<(EnterpriseFile, AnswerBasis), Refused> {
         let (found, moment) = self.find(caller, &[code], asking).await?;
         if found.files.is_empty() {
             return Err(Refused::new(
@@ -232,7 +237,8 @@ impl PullDesk {
         loop {
             let found = self.reader.store.list(&query, page.moment.position, page.after, size).await?;
             let last = found.len() < size;
-            let hidden: Vec<&StoredRecord> = found.iter().filter(|stored| is_open_case(stored) && !rights.admit(stored, None)).collect();
+            let hidden: Vec<&StoredRecord> =
+                found.iter().filter(|stored| is_open_case(stored) && !rights.admit(stored, None)).collect();
             let standings = self.reader.standings(&hidden, page.moment.position).await?;
             for stored in found {
                 bytes += stored.sections.len();

@@ -125,7 +125,9 @@ impl Reader {
                 continue;
             }
             let filed = self.file(stored)?;
-            let (Matter::Disposition(matter), Some(step)) = (&filed.content.matter, filed.stored.attributes.step) else { continue };
+            let (Matter::Disposition(matter), Some(step)) = (&filed.content.matter, filed.stored.attributes.step) else {
+                continue;
+            };
             let taken_up = self.taken_up(&filed.stored, as_of).await?;
             let taken = TakenStep { taken_up, position: filed.stored.position, step };
             steps.entry(matter.nonconformity.clone()).or_default().push(taken);

@@ -209,8 +209,7 @@ impl House {
             ("mofcom", Feed::ExportQualifications, ""),
         ] {
             let complete_to = self.clock.now();
-            let attestation =
-                Attestation { publisher: participant(publisher), feed, region: Region::parse(region), complete_to };
+            let attestation = Attestation { publisher: participant(publisher), feed, region: Region::parse(region), complete_to };
             let evidence = EvidenceDraft::new(ActKind::Attest, Actor::default(), "test");
             self.committer.commit(Act { change: Change::Attest(attestation), evidence }).await.expect("a commit");
         }

@@ -223,8 +223,7 @@ async fn goods_to_foreign_standards_need_the_allow_list_while_the_regime_is_in_f
 async fn only_customs_screen_and_only_what_is_well_formed() {
     let house = House::open().await;
     for name in ["ndrc", "mofcom", "amr-330000"] {
-        let refused =
-            house.screening.screen(&caller(name), &declaration(5), &Asking::default()).await.expect_err("no permit");
+        let refused = house.screening.screen(&caller(name), &declaration(5), &Asking::default()).await.expect_err("no permit");
         assert_eq!((refused.class, refused.reason), (Class::PermissionDenied, "NOT_GRANTED"));
     }
     let shapeless = Declaration { office: "1".into(), ..Declaration::default() };
