@@ -8,6 +8,7 @@ mod attest;
 mod connect;
 mod context;
 mod dead_letters;
+pub mod evidence_folder;
 mod failure;
 pub mod output;
 mod pull;

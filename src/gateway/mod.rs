@@ -3,6 +3,7 @@
 mod caller;
 pub mod committer;
 mod disclosure;
+pub mod evidence;
 pub mod freshness;
 pub mod moment;
 pub mod pages;
