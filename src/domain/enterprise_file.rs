@@ -200,8 +200,7 @@ mod tests {
 
     fn filed(position: Position, matter: Matter) -> Filed {
         let content = Content { matter, withdrawal: None };
-        let sections =
-            Sections { open: SealedSection { content: bytes::Bytes::new(), salt: [0; 16] }, restricted: None };
+        let sections = Sections { open: SealedSection { content: bytes::Bytes::new(), salt: [0; 16] }, restricted: None };
         let stored = StoredRecord {
             position,
             committed_at: 0,
@@ -266,9 +265,7 @@ mod tests {
                 track: Some(TrackChange { track, step: TrackStep::Open, scope: TrackScope::Batch }),
             },
         };
-        let fold = |track| {
-            NonconformityStatus::fold(&nonconformity(State::Cleared).stored, vec![open(track)]).expect("legal")
-        };
+        let fold = |track| NonconformityStatus::fold(&nonconformity(State::Cleared).stored, vec![open(track)]).expect("legal");
         assert!(fold(TrackKind::Sealing).denies());
         assert!(!fold(TrackKind::Sealing).showing(|_, _| false).denies());
         assert!(!fold(TrackKind::FollowUp).denies());

@@ -53,12 +53,13 @@ impl Moment {
             AsOf::Now => Ok(Self { position: head, at: now }),
             AsOf::Time(time) if time > now => Err(still_to_come("as_of", &time.to_string(), &now.to_string())),
             AsOf::Time(time) => Ok(Self { position: store.position_at(time).await?.min(head), at: time }),
-            AsOf::Position(position) if position > head => {
-                Err(still_to_come("as_of", &position.to_string(), &head.to_string()))
-            }
-            AsOf::Position(0) => {
-                Err(Refused::field("as_of.position", "TOO_SMALL", "位置从1开始；要查询现状请不填 as_of", "positions begin with 1; leave as_of out to ask about now"))
-            }
+            AsOf::Position(position) if position > head => Err(still_to_come("as_of", &position.to_string(), &head.to_string())),
+            AsOf::Position(0) => Err(Refused::field(
+                "as_of.position",
+                "TOO_SMALL",
+                "位置从1开始；要查询现状请不填 as_of",
+                "positions begin with 1; leave as_of out to ask about now",
+            )),
             AsOf::Position(position) => {
                 let at = store.at(&[position]).await?.first().map_or(now, |stored| stored.committed_at);
                 Ok(Self { position, at })

@@ -22,7 +22,7 @@ use crate::{
         enterprise_file::{EnterpriseFile, Filed, NonconformityStatus, Shown},
         evidence::ActKind,
         feeds::Feed,
-        grants::Action,
+        grants::{Action, Permit},
         ids::{ParticipantId, RecordId, Revision},
         records::{Kind, Matter},
         regions::Region,
@@ -113,7 +113,12 @@ impl PullDesk {
     ///
     /// # Errors
     /// `NOT_FOUND` when nothing granted to the caller is known of it; else as [`PullDesk::enterprises`].
-    pub async fn enterprise(&self, caller: &Caller, code: CreditCode, asking: &Asking) -> Result<(EnterpriseFile, AnswerBasis), Refused> {
+    pub async fn enterprise(
+        &self,
+        caller: &Caller,
+        code: CreditCode,
+        asking: &Asking,
+    ) -> Result<(EnterpriseFile, AnswerBasis), Refused> {
         let (found, moment) = self.find(caller, &[code], asking).await?;
         if found.files.is_empty() {
             return Err(Refused::new(
@@ -165,7 +170,7 @@ impl PullDesk {
             return Err(unknown_record(id));
         }
         let feed = stored.attributes.feed();
-        check_purpose(rights.on(feed).is_some_and(|permit| permit.purpose_required()), asking)?;
+        check_purpose(rights.on(feed).is_some_and(Permit::purpose_required), asking)?;
         let state = self.freshness.at(moment).await?.together(&[feed], &[stored.attributes.region]);
         let disclosure = Disclosure {
             feeds: vec![feed],
@@ -232,7 +237,8 @@ impl PullDesk {
         loop {
             let found = self.reader.store.list(&query, page.moment.position, page.after, size).await?;
             let last = found.len() < size;
-            let hidden: Vec<&StoredRecord> = found.iter().filter(|stored| is_open_case(stored) && !rights.admit(stored, None)).collect();
+            let hidden: Vec<&StoredRecord> =
+                found.iter().filter(|stored| is_open_case(stored) && !rights.admit(stored, None)).collect();
             let standings = self.reader.standings(&hidden, page.moment.position).await?;
             for stored in found {
                 bytes += stored.sections.len();
@@ -276,7 +282,7 @@ impl PullDesk {
     }
 
     /// Gathers files without disclosing anything yet.
-    async fn find(&self, caller: &Caller, codes: &[CreditCode], asking: &Asking) -> Result<(Found, Moment), Refused> {
+    async fn find(&self, caller: &Caller, codes: &[CreditCode], asking: &Asking) -> Result<(Gathered, Moment), Refused> {
         check_length(asking)?;
         let rights = self.reader.rights(caller, Action::Read, &Feed::ALL)?;
         check_purpose(rights.ask_for_a_purpose(), asking)?;
@@ -302,7 +308,7 @@ impl PullDesk {
                 None => not_found.push(*code),
             }
         }
-        Ok((Found { files, not_found, feeds: rights.feeds() }, moment))
+        Ok((Gathered { files, not_found, feeds: rights.feeds() }, moment))
     }
 
     /// Puts what may be shown into one folder an enterprise.
@@ -339,7 +345,7 @@ impl PullDesk {
         Ok(folders)
     }
 
-    async fn disclose(&self, caller: &Caller, found: Found, moment: Moment, asking: &Asking) -> Result<Enterprises, Refused> {
+    async fn disclose(&self, caller: &Caller, found: Gathered, moment: Moment, asking: &Asking) -> Result<Enterprises, Refused> {
         let shown = || found.files.iter().flat_map(|file| &file.records);
         if shown().map(|shown| shown.stored.sections.len()).sum::<usize>() > MAX_BYTES {
             return Err(too_many());
@@ -366,7 +372,7 @@ impl PullDesk {
 }
 
 /// Files gathered and not yet disclosed.
-struct Found {
+struct Gathered {
     files: Vec<EnterpriseFile>,
     not_found: Vec<CreditCode>,
     feeds: Vec<Feed>,

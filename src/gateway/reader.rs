@@ -125,7 +125,9 @@ impl Reader {
                 continue;
             }
             let filed = self.file(stored)?;
-            let (Matter::Disposition(matter), Some(step)) = (&filed.content.matter, filed.stored.attributes.step) else { continue };
+            let (Matter::Disposition(matter), Some(step)) = (&filed.content.matter, filed.stored.attributes.step) else {
+                continue;
+            };
             let taken_up = self.taken_up(&filed.stored, as_of).await?;
             let taken = TakenStep { taken_up, position: filed.stored.position, step };
             steps.entry(matter.nonconformity.clone()).or_default().push(taken);
@@ -158,12 +160,6 @@ pub(super) struct Standings {
 }
 
 impl Standings {
-    /// Adds others.
-    pub(super) fn extend(&mut self, others: Self) {
-        self.by_record.extend(others.by_record);
-        self.dispositions.extend(others.dispositions);
-    }
-
     /// Day on which the present state was set, if by a disposition.
     pub(super) fn set_on(&self, status: &NonconformityStatus) -> Option<CivilDate> {
         let set = self.dispositions.iter().find(|filed| filed.stored.position == status.since)?;

@@ -113,7 +113,8 @@ impl ScreeningDesk {
         let now = self.reader.world.clock.now();
         let lasting = now.saturating_add(lifetime);
         // Stale data is no ground to rest on: ask again at once.
-        let expires_at = if answer.feeds.stale { now } else { answer.feeds.fresh_until.map_or(lasting, |until| until.min(lasting)) };
+        let expires_at =
+            if answer.feeds.stale { now } else { answer.feeds.fresh_until.map_or(lasting, |until| until.min(lasting)) };
         let basis = basis(moment, answer.feeds, recorded);
         Ok(Screened { screening_id, answer, basis, expires_at })
     }

@@ -32,7 +32,13 @@ fn read(message: proto::Declaration, findings: &mut Findings) -> Declaration {
         departs_on: reading::date("departs_on", message.departs_on, findings),
         office: message.office,
         // One more than allowed is read, so that the check can say that there are too many.
-        items: message.items.into_iter().take(MAX_ITEMS + 1).enumerate().map(|(index, item)| read_item(index, item, findings)).collect(),
+        items: message
+            .items
+            .into_iter()
+            .take(MAX_ITEMS + 1)
+            .enumerate()
+            .map(|(index, item)| read_item(index, item, findings))
+            .collect(),
     }
 }
 
@@ -155,7 +161,10 @@ mod tests {
     fn no_declaration_and_too_many_items_are_refused() {
         let mut findings = Findings::default();
         declaration(None, &mut findings);
-        assert_eq!(findings.violations.iter().map(|violation| violation.field.as_str()).collect::<Vec<_>>(), ["declaration.items"]);
+        assert_eq!(
+            findings.violations.iter().map(|violation| violation.field.as_str()).collect::<Vec<_>>(),
+            ["declaration.items"]
+        );
         let items = vec![proto::DeclarationItem::default(); MAX_ITEMS + 9];
         let (_, violations) = read_back(proto::Declaration { items, ..Default::default() });
         assert_eq!(violations, [("declaration.items".to_owned(), "WRONG_COUNT")]);

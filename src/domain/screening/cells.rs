@@ -6,10 +6,7 @@ use super::{
     product_match::ProductMatch::{self, Different, SameBatch, SameProduct, Undecidable},
     rules::RuleId,
 };
-use crate::domain::{
-    life_cycle::State,
-    records::TrackScope,
-};
+use crate::domain::{life_cycle::State, records::TrackScope};
 
 /// What a state means for goods (the columns of the life-cycle table, domain.md §5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
