@@ -4,6 +4,7 @@ pub mod client;
 pub mod clock;
 pub mod domain;
 pub mod gateway;
+pub mod intake;
 pub mod proto;
 pub mod store;
 pub mod tls;

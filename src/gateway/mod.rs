@@ -2,6 +2,7 @@
 
 mod caller;
 pub mod committer;
+pub mod evidence;
 pub mod pages;
 pub mod refusals;
 mod refused;
