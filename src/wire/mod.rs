@@ -19,8 +19,6 @@ mod reading;
 mod received;
 pub mod screening;
 mod section;
-pub mod lookup;
-pub mod screening;
 pub mod subscription;
 mod urgent_notice;
 

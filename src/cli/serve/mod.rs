@@ -3,7 +3,6 @@
 mod keys;
 mod ready;
 mod running;
-mod sink;
 
 use clap::Args;
 

@@ -10,7 +10,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::service::Routes;
 
-use super::{keys, ready::Ready, sink::Sink};
+use super::{keys, ready::Ready};
 use crate::{
     cli::{Failure, door},
     clock::World,
@@ -103,7 +103,7 @@ pub async fn start(checked: Checked, world: World) -> Result<Running, Failure> {
         limits: door::limits(&config.limits),
         world,
         metrics: metrics.clone(),
-        refusals: Arc::new(Sink(refusals)),
+        refusals: Arc::new(refusals),
     });
     let (trust, address) = (server.trust(), tcp.local_addr()?);
     let telemetry_address = telemetry.address()?;
