@@ -19,6 +19,7 @@ mod reading;
 mod received;
 pub mod screening;
 mod section;
+pub mod subscription;
 mod urgent_notice;
 
 pub use content::{WireCodec, seal};
