@@ -13,6 +13,7 @@ mod dead_letters;
 pub mod door;
 pub mod evidence_folder;
 mod failure;
+pub mod house;
 pub mod output;
 mod pull;
 pub mod serve;
