@@ -179,13 +179,13 @@ fn without_label(name: &str) -> (String, bool) {
 fn parties(fields: &mut Fields<'_>) -> (Party, Attribution, Option<Party>) {
     let sampled_enterprise = fields.own_text(Meaning::SampledEnterprise);
     let sampled_party = fields.own_text(Meaning::SampledParty);
-    let nominal = fields.own_text(Meaning::NominalProducer).map(|name| (name, true));
-    let named = nominal.or_else(|| fields.own_text(Meaning::Producer).map(|name| (name, false)));
+    let named = fields.own_text(Meaning::NominalProducer).or_else(|| fields.own_text(Meaning::Producer));
     let seller = sampled_party.or(sampled_enterprise);
     let (name, attribution) = match (named, sampled_enterprise) {
-        (Some((name, as_labelled)), _) => {
-            let (name, labelled) = without_label(name);
-            let at_producer = seller.is_some_and(|seller| strict_key(seller) == strict_key(&name)) && !as_labelled && !labelled;
+        (Some(name), _) => {
+            let (name, _) = without_label(name);
+            // Sampled at the very enterprise that the label names.
+            let at_producer = seller.is_some_and(|seller| strict_key(seller) == strict_key(&name));
             (name, if at_producer { Attribution::SampledAtProducer } else { Attribution::Nominal })
         }
         (None, Some(sampled)) => {
