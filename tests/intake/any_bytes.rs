@@ -1,7 +1,13 @@
 //! No bytes make the reader panic: arbitrary ones, and workbooks that were cut, flipped or spliced. Foreign readers inside may
 //! panic on damage; that must come out as an error of the file.
 
+use std::{
+    io::{Cursor, Read as _, Write as _},
+    sync::LazyLock,
+};
+
 use proptest::prelude::*;
+use zip::{ZipArchive, ZipWriter, write::SimpleFileOptions};
 
 use super::*;
 
@@ -14,6 +20,71 @@ fn exercise(bytes: &[u8]) {
         let _ = (render_dry_run(&reading, Lang::En), to_json(&reading));
         write_report(bytes, &reading, Lang::Zh).expect("what was read can be reported on");
     }
+}
+
+/// A workbook whose parts were changed inside the package.
+fn repacked(package: Vec<u8>, mut change: impl FnMut(&str, &mut Vec<u8>)) -> Vec<u8> {
+    let mut from = ZipArchive::new(Cursor::new(package)).expect("a package");
+    let mut to = ZipWriter::new(Cursor::new(Vec::new()));
+    for index in 0..from.len() {
+        let mut entry = from.by_index(index).expect("an entry");
+        let part = entry.name().expect("a name").into_owned();
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content).expect("readable");
+        change(&part, &mut content);
+        to.start_file(part, SimpleFileOptions::default()).expect("an entry");
+        to.write_all(&content).expect("written");
+    }
+    to.finish().expect("a package").into_inner()
+}
+
+/// A workbook whose texts stand in a table of shared strings, as Excel writes them; the example files hold them in the cells.
+static WITH_SHARED_STRINGS: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let original = bytes("failed_list_numbers.xlsx");
+    write_report(&original, &read("f.xlsx", &original, &options()).expect("read"), Lang::En).expect("a report")
+});
+
+#[test]
+fn a_false_count_of_strings_costs_nothing() {
+    for count in ["4000000000", "99999999999999999999", "100000000000"] {
+        let mut changed = false;
+        let package = repacked(WITH_SHARED_STRINGS.clone(), |part, content| {
+            if part.ends_with("sharedStrings.xml") {
+                changed = true;
+                let text = String::from_utf8(content.clone()).expect("UTF-8");
+                let (before, after) = text.split_once("uniqueCount=\"").expect("a count");
+                let rest = after.split_once('"').expect("a quotation mark").1;
+                *content = format!("{before}uniqueCount=\"{count}\"{rest}").into_bytes();
+            }
+        });
+        assert!(changed);
+        let error = read("f.xlsx", &package, &options()).err().map(|error| error.reason());
+        // A number that no machine can hold is not believed by anyone.
+        assert!(error == Some("FILE_DAMAGED") || count.len() > 19, "{count}: {error:?}");
+    }
+}
+
+#[test]
+fn a_directory_that_lies_about_sizes_is_refused() {
+    let mut package = repacked(bytes("survey_form.xlsx"), |part, content| {
+        if part.ends_with("sheet1.xml") {
+            content.extend(vec![b' '; 20 << 20]);
+        }
+    });
+    // The size as the central directory states it, replaced by a small one.
+    let size = package_size_of_sheet(&package).to_le_bytes();
+    let places: Vec<usize> = package.windows(4).enumerate().filter(|(_, window)| *window == size).map(|(at, _)| at).collect();
+    assert!(!places.is_empty());
+    for at in places {
+        package[at..at + 4].copy_from_slice(&4_096_u32.to_le_bytes());
+    }
+    assert_eq!(read("f.xlsx", &package, &options()).err().map(|error| error.reason()), Some("FILE_DAMAGED"));
+}
+
+fn package_size_of_sheet(package: &[u8]) -> u32 {
+    let mut archive = ZipArchive::new(Cursor::new(package)).expect("a package");
+    let size = archive.by_name("xl/worksheets/sheet1.xml").expect("a sheet").size();
+    u32::try_from(size).expect("small")
 }
 
 /// The reader catches foreign panics; their messages are no news here.
@@ -57,6 +128,23 @@ proptest! {
             let at = at.index(damaged.len());
             damaged[at] = byte;
         }
+        quietly(|| exercise(&damaged));
+    }
+
+    /// The tables inside a new workbook, past the package's own checks.
+    #[test]
+    fn parts_with_wrong_bytes(
+        part in prop::sample::select(vec!["sheet1.xml", "sharedStrings.xml", "workbook.xml", "styles.xml", "workbook.xml.rels"]),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), prop::sample::select(b"<>/\"=09Az &;\xFF".to_vec())), 1..12),
+    ) {
+        let damaged = repacked(WITH_SHARED_STRINGS.clone(), |name, content| {
+            if name.ends_with(part) {
+                for (at, byte) in &changes {
+                    let at = at.index(content.len());
+                    content[at] = *byte;
+                }
+            }
+        });
         quietly(|| exercise(&damaged));
     }
 

@@ -25,7 +25,7 @@ fn the_national_list_is_read() {
         second.items.iter().map(|item| item.item.token().to_owned()).collect::<Vec<_>>(),
         ["filtration_efficiency", "exhalation_valve_tightness"]
     );
-    assert_eq!(second.producer.region.map(|region| region.number()), Some(420_000));
+    assert_eq!(second.producer.region.map(Region::number), Some(420_000));
     let fifth = failure(&sheet.rows[4]);
     assert_eq!((fifth.specification.as_str(), fifth.batch.as_str(), fifth.produced_on), ("", "", None));
     assert_eq!(failure(&sheet.rows[5]).items[0].medium, "盐性介质");

@@ -16,6 +16,7 @@ use tongbao::{
         life_cycle::State,
         records::{Attribution, EnterpriseSurvey, Level, Matter, Nonconformity, Role, SamplingField},
         regions::Region,
+        standards::Standard,
         violation::Lang,
     },
     intake::{

@@ -138,7 +138,7 @@ fn cells_of_another_clerk_are_understood() {
     let second = survey(&rows[1]);
     assert_eq!((second.daily_output, second.enterprise.address.as_str()), (Some(15_000), ""));
     assert_eq!((second.exports, second.makes_medical, second.converted), (Some(false), Some(true), Some(false)));
-    assert_eq!(second.standards.iter().map(|standard| standard.as_str()).collect::<Vec<_>>(), ["GB/T 32610-2016"]);
+    assert_eq!(second.standards.iter().map(Standard::as_str).collect::<Vec<_>>(), ["GB/T 32610-2016"]);
     assert_eq!(second.meltblown_suppliers[0].credit_code, second.enterprise.credit_code);
     let maker_of_cloth = survey(rows.iter().find(|row| row.row == 12).expect("row 12"));
     assert_eq!((maker_of_cloth.roles.as_slice(), maker_of_cloth.daily_output), (&[Role::RawMaterialMaker][..], None));
