@@ -15,16 +15,10 @@ mod paging;
 pub mod policy;
 pub mod publish;
 pub mod pull;
-#[cfg(test)]
-mod pull_tests;
 pub mod reader;
-#[cfg(test)]
-mod reading_house;
 pub mod refusals;
 mod refused;
 pub mod screen;
-#[cfg(test)]
-mod screen_tests;
 pub mod subscribe;
 pub mod subscriptions;
 pub mod tail;

@@ -1,17 +1,20 @@
 //! The pull desk over a real store.
 
-use super::{
-    Class,
-    moment::{AsOf, Asking},
-    pull::Listing,
-    reading_house::{HOUR, House, NOW, asking, caller, id, participant},
+use tongbao::{
+    domain::{
+        evidence::{ActKind, PositionRange, commitment, records_root},
+        feeds::Feed,
+        life_cycle::State,
+        records::{Content, Kind, Matter, Nonconformity, examples},
+    },
+    gateway::{
+        Class,
+        moment::{AsOf, Asking},
+        pull::Listing,
+    },
 };
-use crate::domain::{
-    evidence::{ActKind, PositionRange, commitment, records_root},
-    feeds::Feed,
-    life_cycle::State,
-    records::{Content, Kind, Matter, Nonconformity, examples},
-};
+
+use crate::house::{HOUR, House, NOW, asking, caller, id, participant};
 
 fn nonconformity(n: u64, initial_state: State) -> Matter {
     Matter::Nonconformity(Box::new(Nonconformity { initial_state, ..examples::nonconformity(n) }))
