@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
 use tongbao::{
     client::Connection,
     proto::{
@@ -44,9 +45,53 @@ impl Stream {
         let mut stream = Self { say, hear, heard: VecDeque::new(), requests: 0, opened: proto::Opened::default() };
         match stream.next().await? {
             Some(Heard::Opened(opened)) => stream.opened = opened,
+            // A gateway that stops may still take a stream, only to end it.
+            None => return Err(Status::unavailable("the stream ended at once")),
             other => panic!("`opened` comes first: {other:?}"),
         }
         Ok(stream)
+    }
+
+    /// The next batch; `None` when the stream broke or `stop` was given.
+    pub async fn next_batch(&mut self, stop: &CancellationToken) -> Option<Vec<Delivery>> {
+        let batch = |heard: &Heard| match heard {
+            Heard::Deliveries(batch) => Some(batch.deliveries.clone()),
+            _ => None,
+        };
+        tokio::select! {
+            batch = self.try_wait(batch) => batch,
+            () = stop.cancelled() => None,
+        }
+    }
+
+    /// Settles; `None` when the stream broke before the answer.
+    pub async fn try_settle(&mut self, items: Vec<Settlement>) -> Option<Vec<SettleResult>> {
+        self.requests += 1;
+        let request_id = self.requests;
+        let settle = Say::Settle(proto::Settlements { request_id, items });
+        self.say.send(SubscribeRequest { message: Some(settle) }).await.ok()?;
+        let answer = |heard: &Heard| match heard {
+            Heard::Settled(settled) if settled.request_id == request_id => Some(settled.items.clone()),
+            _ => None,
+        };
+        Some(self.try_wait(answer).await?.iter().map(proto::SettledItem::result).collect())
+    }
+
+    /// As [`Stream::wait`]; `None` when the stream broke.
+    async fn try_wait<T>(&mut self, mut wanted: impl FnMut(&Heard) -> Option<T>) -> Option<T> {
+        for (nth, heard) in self.heard.iter().enumerate() {
+            if let Some(found) = wanted(heard) {
+                self.heard.remove(nth);
+                return Some(found);
+            }
+        }
+        loop {
+            let heard = self.hear.message().await.ok()??.message?;
+            if let Some(found) = wanted(&heard) {
+                return Some(found);
+            }
+            self.heard.push_back(heard);
+        }
     }
 
     async fn next(&mut self) -> Result<Option<Heard>, Status> {
@@ -55,20 +100,8 @@ impl Stream {
     }
 
     /// Waits for the first message that `wanted` accepts and keeps the others.
-    pub async fn wait<T>(&mut self, mut wanted: impl FnMut(&Heard) -> Option<T>) -> T {
-        for (nth, heard) in self.heard.iter().enumerate() {
-            if let Some(found) = wanted(heard) {
-                self.heard.remove(nth);
-                return found;
-            }
-        }
-        loop {
-            let heard = self.next().await.expect("the stream stands").expect("the stream goes on");
-            if let Some(found) = wanted(&heard) {
-                return found;
-            }
-            self.heard.push_back(heard);
-        }
+    pub async fn wait<T>(&mut self, wanted: impl FnMut(&Heard) -> Option<T>) -> T {
+        soon("a message of the gateway", self.try_wait(wanted)).await.expect("the stream stands")
     }
 
     /// The next batch of deliveries.
