@@ -2,8 +2,15 @@
 pub mod cli;
 pub mod client;
 pub mod clock;
+pub mod config;
 pub mod domain;
 pub mod gateway;
+pub mod intake;
 pub mod proto;
+pub mod rpc;
 pub mod store;
+pub mod tasks;
+pub mod telemetry;
 pub mod tls;
+
+pub mod wire;

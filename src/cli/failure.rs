@@ -5,6 +5,8 @@ use std::{io, process::ExitCode};
 use crate::{
     domain::violation::{Text, Violation},
     gateway::{Class, Refused},
+    store::StoreError,
+    telemetry::ListenerError,
 };
 
 /// How a command ended (design §9).
@@ -29,6 +31,23 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// One field, cell or key that a failure complains of. Its reason may come from the gateway, so it is no constant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Complaint {
+    /// Path of the field, or the place in a file.
+    pub field: String,
+    /// Stable token.
+    pub reason: String,
+    /// What was read, why it is wrong and what to do.
+    pub text: Text,
+}
+
+impl From<Violation> for Complaint {
+    fn from(violation: Violation) -> Self {
+        Self { field: violation.field, reason: violation.reason.to_owned(), text: violation.text }
+    }
+}
+
 /// Why a command did not do what was asked: in words that say what to do next.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{reason}: {}", text.en)]
@@ -40,7 +59,7 @@ pub struct Failure {
     /// What, why, and what to do.
     pub text: Text,
     /// Every field, cell or key concerned.
-    pub violations: Vec<Violation>,
+    pub violations: Vec<Complaint>,
 }
 
 impl Failure {
@@ -55,8 +74,8 @@ impl Failure {
     }
 
     /// Adds what is concerned.
-    pub fn with(mut self, violations: Vec<Violation>) -> Self {
-        self.violations = violations;
+    pub fn with<C: Into<Complaint>>(mut self, violations: impl IntoIterator<Item = C>) -> Self {
+        self.violations = violations.into_iter().map(Into::into).collect();
         self
     }
 }
@@ -67,6 +86,23 @@ impl From<io::Error> for Failure {
     }
 }
 
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let exit = if matches!(error, StoreError::Newer { .. }) { Exit::Usage } else { Exit::Failed };
+        Self::new(exit, "STORE", format!("存储无法打开：{error}"), format!("the store cannot be opened: {error}"))
+    }
+}
+
+impl From<ListenerError> for Failure {
+    fn from(error: ListenerError) -> Self {
+        Self::usage(
+            "TELEMETRY_LISTEN",
+            format!("遥测端口无法监听：{error}；检查 [telemetry] listen"),
+            format!("the telemetry listener cannot be opened: {error}; check [telemetry] listen"),
+        )
+    }
+}
+
 impl From<Refused> for Failure {
     fn from(refused: Refused) -> Self {
         let exit = match refused.class {
@@ -74,6 +110,6 @@ impl From<Refused> for Failure {
             Class::Internal => Exit::Failed,
             _ => Exit::Refused,
         };
-        Self { exit, reason: refused.reason.to_owned(), text: refused.text, violations: refused.violations }
+        Self::new(exit, refused.reason, refused.text.zh, refused.text.en).with(refused.violations)
     }
 }

@@ -4,15 +4,29 @@
 //! everything else to standard error, and ends with the exit codes of [`Exit`]. A new command is a `mod` line, a variant of
 //! [`Command`] and its arm in [`Command::run`].
 
+mod attest;
+pub mod certs;
+pub mod config;
+mod connect;
 mod context;
+mod dead_letters;
+pub mod door;
+pub mod evidence_folder;
 mod failure;
+pub mod house;
+pub mod output;
+mod pull;
+pub mod serve;
+mod subscribe;
+mod subscriptions;
+pub mod token;
 
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use context::Context;
-pub use failure::{Exit, Failure};
+pub use failure::{Complaint, Exit, Failure};
 
 use crate::domain::violation::Lang;
 
@@ -65,11 +79,40 @@ impl From<Language> for Lang {
 
 /// What to do: one variant a command, in the order people meet them.
 #[derive(Debug, Subcommand)]
-pub enum Command {}
+pub enum Command {
+    /// 运行网关 · Run the gateway.
+    Serve(serve::Arguments),
+    /// 网关配置：默认值与检查 · Print or check the configuration of the gateway.
+    Config(config::Arguments),
+    /// 开发用证书 · A development authority, and a look at certificates.
+    Certs(certs::Arguments),
+    /// 操作员令牌 · Issue operators' tokens.
+    Token(token::Arguments),
+    /// 声明数据已报送完整 · Say that a feed is complete up to a time.
+    Attest(attest::Arguments),
+    /// 接收订阅 · Receive a subscription.
+    Subscribe(Box<subscribe::Arguments>),
+    /// 订阅一览、查看与删除 · List, show and delete subscriptions.
+    Subscriptions(subscriptions::Arguments),
+    /// 死信：查看、重投、丢弃 · Dead letters: list, redrive, discard.
+    DeadLetters(dead_letters::Arguments),
+    /// 按统一社会信用代码查询企业档案 · Read the files of enterprises by credit code.
+    Pull(pull::Arguments),
+}
 
 impl Command {
-    async fn run(self, _context: &Context) -> Result<(), Failure> {
-        match self {}
+    async fn run(self, context: &Context) -> Result<(), Failure> {
+        match self {
+            Self::Serve(arguments) => serve::run(arguments, context).await,
+            Self::Config(arguments) => config::run(arguments, context),
+            Self::Certs(arguments) => certs::run(arguments, context),
+            Self::Token(arguments) => token::run(arguments, context),
+            Self::Attest(arguments) => attest::run(arguments, context).await,
+            Self::Subscribe(arguments) => Box::pin(subscribe::run(*arguments, context)).await,
+            Self::Subscriptions(arguments) => subscriptions::run(arguments, context).await,
+            Self::DeadLetters(arguments) => dead_letters::run(arguments, context).await,
+            Self::Pull(arguments) => pull::run(arguments, context).await,
+        }
     }
 }
 

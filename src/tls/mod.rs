@@ -7,6 +7,7 @@
 pub mod authority;
 mod client;
 mod error;
+pub mod inspect;
 mod peer;
 pub mod pem;
 mod probe;

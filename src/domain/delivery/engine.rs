@@ -20,7 +20,7 @@ use super::{
     ack::Open,
     change::Change,
     lease::Flight,
-    messages::{Candidate, LostLease, Output, Settlement},
+    messages::{Candidate, LossReason, LostLease, Output, SessionId, Settlement},
     order::{Held, LaneId, Lanes, NO_LANE},
     pump::Batch,
     retry::Schedule,
@@ -62,10 +62,15 @@ pub(super) struct Request {
 pub(super) enum Job {
     Settle(Request),
     Attach(Attach),
+    /// The stream of a session that was still being attached ended.
+    Detach {
+        id: SessionId,
+        drained: bool,
+    },
     Redrive(Vec<DeadLetter>),
     Discard(Vec<Position>),
-    /// Forget what is in memory and begin again from the state: a drained session left, or the grant is gone.
-    Reset,
+    /// Forget what is in memory and begin again from the state: a drained session left, or the grant changed.
+    Reset(Option<LossReason>),
 }
 
 /// See the module.
@@ -105,6 +110,8 @@ pub struct Engine {
     pub(super) batches: VecDeque<Batch>,
     pub(super) last_batch: u64,
     pub(super) last_send: u64,
+    /// Epoch that was loaded: what was sent under it and earlier ones is not known any more.
+    pub(super) loaded_epoch: u64,
     pub(super) jobs: VecDeque<Job>,
     pub(super) change: Option<Change>,
     pub(super) last_change: u64,
@@ -153,6 +160,7 @@ impl Engine {
             batches: VecDeque::new(),
             last_batch: 0,
             last_send: 0,
+            loaded_epoch: state.epoch,
             jobs: VecDeque::new(),
             change: None,
             last_change: 0,
@@ -194,7 +202,7 @@ impl Engine {
         self.observe(now);
         self.permitted = permitted;
         if !permitted {
-            self.jobs.push_back(Job::Reset);
+            self.jobs.push_back(Job::Reset(Some(LossReason::NotPermitted)));
         }
         self.advance();
     }
@@ -319,6 +327,11 @@ impl Engine {
     pub(super) fn after(&mut self, lane_id: LaneId) {
         let Some(lane) = self.lanes.get_mut(lane_id) else { return };
         let Some(key) = lane.key.clone() else { return };
+        // Until scanning has come to where it stood before the last start, there may be more that was passed over.
+        let complete = self.open.scanned >= self.state.highest_passed();
+        if let Some(held) = lane.held.as_mut().filter(|held| held.is_catching_up()) {
+            held.followers = !(complete && held.read_to >= self.open.scanned);
+        }
         if lane.held.as_ref().is_some_and(|held| held.is_over()) {
             lane.held = None;
             self.held -= 1;

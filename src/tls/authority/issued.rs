@@ -68,6 +68,9 @@ impl Entry {
 
     /// The serial number; empty when it is none.
     pub(super) fn serial_bytes(&self) -> Vec<u8> {
+        if !self.serial.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Vec::new();
+        }
         let pair = |at: usize| u8::from_str_radix(self.serial.get(at..at + 2)?, 16).ok();
         (0..self.serial.len()).step_by(2).map(pair).collect::<Option<_>>().unwrap_or_default()
     }

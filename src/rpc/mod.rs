@@ -1,0 +1,49 @@
+//! Door 1: gRPC over mutual TLS.
+//!
+//! Every request passes, in this order: a trusted certificate that is still trusted now → a row in the access table → a
+//! registered system → where the row asks for one, an operator's token bound to that certificate. Only then does a service see
+//! it, with its [`Caller`](crate::gateway::Caller); what it may do with which feed is the gateway's own check. Deny by default:
+//! what is not in the table does not exist.
+
+pub mod access;
+mod admission;
+mod answer;
+mod connections;
+mod asking;
+pub mod evidence_service;
+mod feed_events;
+mod feed_requests;
+pub mod feed_service;
+mod guard;
+mod identity;
+mod limits;
+mod listener;
+pub mod lookup_service;
+pub mod publish_service;
+pub mod screening_service;
+mod refusals;
+mod server;
+mod standard;
+pub mod status;
+pub mod token;
+mod trust;
+
+use std::sync::Arc;
+
+pub use connections::Connections;
+pub use limits::Limits;
+pub use refusals::{DoorRefusal, RefusalSink};
+pub use server::{Parts, ServeError, Server, Shutdown};
+pub use trust::TrustKeeper;
+
+use tonic::{Request, Status};
+
+use crate::gateway::Caller;
+
+/// Who asks, as established at the door.
+///
+/// # Errors
+/// `INTERNAL` when the request did not come through the door: a service mounted in a wrong way.
+pub fn caller<T>(request: &Request<T>) -> Result<Arc<Caller>, Status> {
+    request.extensions().get::<Arc<Caller>>().cloned().ok_or_else(|| Status::internal("the request came by no door"))
+}
