@@ -29,6 +29,23 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// One field, cell or key that a failure complains of. Its reason may come from the gateway, so it is no constant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Complaint {
+    /// Path of the field, or the place in a file.
+    pub field: String,
+    /// Stable token.
+    pub reason: String,
+    /// What was read, why it is wrong and what to do.
+    pub text: Text,
+}
+
+impl From<Violation> for Complaint {
+    fn from(violation: Violation) -> Self {
+        Self { field: violation.field, reason: violation.reason.to_owned(), text: violation.text }
+    }
+}
+
 /// Why a command did not do what was asked: in words that say what to do next.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{reason}: {}", text.en)]
@@ -40,7 +57,7 @@ pub struct Failure {
     /// What, why, and what to do.
     pub text: Text,
     /// Every field, cell or key concerned.
-    pub violations: Vec<Violation>,
+    pub violations: Vec<Complaint>,
 }
 
 impl Failure {
@@ -55,8 +72,8 @@ impl Failure {
     }
 
     /// Adds what is concerned.
-    pub fn with(mut self, violations: Vec<Violation>) -> Self {
-        self.violations = violations;
+    pub fn with<C: Into<Complaint>>(mut self, violations: impl IntoIterator<Item = C>) -> Self {
+        self.violations = violations.into_iter().map(Into::into).collect();
         self
     }
 }
@@ -74,6 +91,6 @@ impl From<Refused> for Failure {
             Class::Internal => Exit::Failed,
             _ => Exit::Refused,
         };
-        Self { exit, reason: refused.reason.to_owned(), text: refused.text, violations: refused.violations }
+        Self::new(exit, refused.reason, refused.text.zh, refused.text.en).with(refused.violations)
     }
 }

@@ -4,11 +4,19 @@
 //! everything else to standard error, and ends with the exit codes of [`Exit`]. A new command is a `mod` line, a variant of
 //! [`Command`] and its arm in [`Command::run`].
 
+mod attest;
 pub mod certs;
 pub mod config;
+mod connect;
 mod context;
+mod dead_letters;
 pub mod door;
+pub mod evidence_folder;
 mod failure;
+pub mod output;
+mod pull;
+mod subscribe;
+mod subscriptions;
 pub mod token;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -16,7 +24,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use context::Context;
-pub use failure::{Exit, Failure};
+pub use failure::{Complaint, Exit, Failure};
 
 use crate::domain::violation::Lang;
 
@@ -70,21 +78,35 @@ impl From<Language> for Lang {
 /// What to do: one variant a command, in the order people meet them.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Print or check the configuration of the gateway.
+    /// 网关配置：默认值与检查 · Print or check the configuration of the gateway.
     Config(config::Arguments),
-    /// A development authority, and a look at certificates.
+    /// 开发用证书，查看证书 · A development authority, and a look at certificates.
     Certs(certs::Arguments),
-    /// Issue operators' tokens.
+    /// 签发操作员令牌 · Issue operators' tokens.
     Token(token::Arguments),
+    /// 声明数据已报送完整 · Say that a feed is complete up to a time.
+    Attest(attest::Arguments),
+    /// 接收订阅 · Receive a subscription.
+    Subscribe(Box<subscribe::Arguments>),
+    /// 订阅一览、查看与删除 · List, show and delete subscriptions.
+    Subscriptions(subscriptions::Arguments),
+    /// 死信：查看、重投、丢弃 · Dead letters: list, redrive, discard.
+    DeadLetters(dead_letters::Arguments),
+    /// 按统一社会信用代码查询企业档案 · Read the files of enterprises by credit code.
+    Pull(pull::Arguments),
 }
 
 impl Command {
-    #[expect(clippy::unused_async, reason = "commands that talk to a gateway await")]
     async fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
             Self::Config(arguments) => config::run(arguments, context),
             Self::Certs(arguments) => certs::run(arguments, context),
             Self::Token(arguments) => token::run(arguments, context),
+            Self::Attest(arguments) => attest::run(arguments, context).await,
+            Self::Subscribe(arguments) => Box::pin(subscribe::run(*arguments, context)).await,
+            Self::Subscriptions(arguments) => subscriptions::run(arguments, context).await,
+            Self::DeadLetters(arguments) => dead_letters::run(arguments, context).await,
+            Self::Pull(arguments) => pull::run(arguments, context).await,
         }
     }
 }

@@ -128,17 +128,18 @@ impl Place {
         let rule = || format!("`{text}` is not an endpoint (地址应为 https://主机:端口); write https://host:port");
         let bare = text.strip_prefix("https://").unwrap_or(text);
         let bare = bare.strip_suffix('/').unwrap_or(bare);
-        let authority: http::uri::Authority = bare.parse().map_err(|_| rule())?;
-        if bare.contains('@') || authority.host().is_empty() {
-            return Err(rule());
-        }
-        let port = match authority.port() {
-            Some(port) => port.as_str().parse().map_err(|_| rule())?,
-            None if bare.ends_with(':') => return Err(rule()),
-            None => DEFAULT_PORT,
+        let (host, port) = match bare.strip_prefix('[').map(|inside| inside.split_once(']')) {
+            Some(Some((host, after))) => {
+                (host, if after.is_empty() { None } else { Some(after.strip_prefix(':').ok_or_else(rule)?) })
+            }
+            Some(None) => return Err(rule()),
+            None => bare.split_once(':').map_or((bare, None), |(host, port)| (host, Some(port))),
         };
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-        Ok(Self { host, port })
+        let port = port.map_or(Ok(DEFAULT_PORT), |port| port.parse().map_err(|_| rule()))?;
+        let place = Self { host: host.to_owned(), port };
+        let is_address = host.parse::<std::net::IpAddr>().is_ok();
+        let is_name = rustls::pki_types::DnsName::try_from(host).is_ok() && !bare.starts_with('[');
+        if is_address || is_name { Ok(place) } else { Err(rule()) }
     }
 
     /// As it stands in a URI.

@@ -3,6 +3,9 @@
 //! Invariants: fact and evidence are one transaction; positions and evidence indexes are taken under the head lock, without
 //! gaps; an answer is given only after the transaction is on disk.
 
+#[cfg(test)]
+mod conformance;
+mod encoding;
 pub mod sqlite;
 
 use async_trait::async_trait;
@@ -20,7 +23,7 @@ use crate::domain::{
 };
 
 /// Why the store could not do what was asked. Never a domain refusal: those are outcomes.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// No room on the disk. Nothing was written; it recovers by itself when there is room.
     #[error("the store is full: {0}")]

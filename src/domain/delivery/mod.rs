@@ -1,9 +1,38 @@
 //! The delivery engine: a pure state machine of one subscription, and what of it is kept in the store.
+//!
+//! `engine` is the entrance. A delivery is read (`read`), queued in its lane (`order`), reserved and sent (`pump`) under a lease
+//! (`lease`), settled (`settle`) or lost (`session`, `failure`), tried again (`retry`) or given up (`redrive`). Everything that
+//! changes what is kept goes through one door (`change`), which moves the floor (`ack`).
 
+mod ack;
+mod change;
+mod engine;
+mod failure;
+mod filter;
+mod lease;
+mod messages;
+mod order;
+mod pump;
+mod read;
+mod redrive;
+mod retry;
+mod session;
+mod settle;
 mod state;
+mod status;
 mod subscription;
+#[cfg(test)]
+mod tests;
 
-pub use state::{AckChunk, BlockedKey, CHUNK_POSITIONS, DeadLetter, Failure, RetryRow, SubscriptionDelta, SubscriptionState};
+pub use engine::{Bounds, Engine};
+pub use filter::{Marks, is_recall};
+pub use messages::{
+    AttachRefused, Candidate, Delivery, LossReason, LostLease, Output, PauseReason, Persist, PersistKind, SessionId,
+    SettleResult, SettledItem, Settlement, Status, Tally, Token, Verb, Want, Window,
+};
+pub use state::{
+    AckChunk, BlockedKey, CHUNK_POSITIONS, DeadLetter, Failure, RetryRow, SubscriptionDelta, SubscriptionState, apply,
+};
 pub use subscription::{
     Filter, OnDeadLetter, Ordering, RetryPolicy, StartAt, SubscriptionKey, SubscriptionRow, SubscriptionSpec,
 };

@@ -1,7 +1,11 @@
 //! What is kept of a subscription: a floor, chunks of acknowledged positions above it, narrow rows for the exceptions.
 //!
-//! Invariant: every position ≤ `scanned` is exactly one of: ≤ floor, set in a chunk, in a row (retrying, dead), behind a blocked
-//! key's resume position, or out (in flight; memory only, read again after a restart). No row per delivery.
+//! A position is *passed* when it is ≤ floor or set in a chunk; after a restart, passed positions are not read again. Passed and
+//! not finished are: those in a row (retrying, dead), and those of a blocked key above its resume position. Everything else that
+//! is passed is finished (settled, skipped, discarded); what is not passed is still to come. No row per delivery.
+//!
+//! A blocked key whose `blocked_by` is neither retrying nor (where dead letters block) dead is free again and catching up: the
+//! row stays until what waited behind `resume_after` is settled.
 
 use std::collections::BTreeMap;
 
@@ -17,6 +21,52 @@ pub const CHUNK_POSITIONS: u64 = 4096;
 /// Bits of one chunk: chunk `n` covers positions `n * 4096 .. (n + 1) * 4096`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AckChunk(pub Box<[u64; 64]>);
+
+impl Default for AckChunk {
+    fn default() -> Self {
+        Self(Box::new([0; 64]))
+    }
+}
+
+impl AckChunk {
+    /// Number of the chunk that covers a position.
+    #[must_use]
+    pub const fn number_of(position: Position) -> u64 {
+        position / CHUNK_POSITIONS
+    }
+
+    /// Word and bit of a position in its chunk.
+    const fn place(position: Position) -> (usize, u64) {
+        let offset = position % CHUNK_POSITIONS;
+        ((offset / 64) as usize, 1 << (offset % 64))
+    }
+
+    /// True when the position, one that this chunk covers, is set.
+    #[must_use]
+    pub fn get(&self, position: Position) -> bool {
+        let (word, bit) = Self::place(position);
+        self.0[word] & bit != 0
+    }
+
+    /// Sets a position that this chunk covers.
+    pub fn set(&mut self, position: Position) {
+        let (word, bit) = Self::place(position);
+        self.0[word] |= bit;
+    }
+
+    /// Clears a position that this chunk covers.
+    pub fn clear(&mut self, position: Position) {
+        let (word, bit) = Self::place(position);
+        self.0[word] &= !bit;
+    }
+
+    /// Offset of the highest position set; `None` = none is.
+    #[must_use]
+    pub fn highest(&self) -> Option<u64> {
+        let word = self.0.iter().rposition(|word| *word != 0)?;
+        Some(word as u64 * 64 + 63 - u64::from(self.0[word].leading_zeros()))
+    }
+}
 
 /// One failed attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +113,7 @@ pub struct DeadLetter {
     pub revision: Revision,
     /// Order key.
     pub order_key: OrderKey,
-    /// Why it was given up.
+    /// Why it was given up: the consumer's reason, or `max_attempts`.
     pub reason: String,
     /// When.
     pub died_at: Micros,
@@ -76,7 +126,7 @@ pub struct DeadLetter {
 /// An enterprise whose later revisions wait. One row an enterprise, however many wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlockedKey {
-    /// The enterprise.
+    /// The enterprise; `*` for all of them where order is total.
     pub order_key: OrderKey,
     /// Position that blocks it (retrying or dead).
     pub blocked_by: Position,
@@ -107,6 +157,70 @@ pub struct SubscriptionState {
     pub consecutive_failures: u32,
     /// The circuit is open since.
     pub circuit_open_since: Option<Micros>,
+}
+
+impl SubscriptionState {
+    /// True when the position is ≤ floor or set in a chunk.
+    #[must_use]
+    pub fn is_passed(&self, position: Position) -> bool {
+        position <= self.floor || self.chunks.get(&AckChunk::number_of(position)).is_some_and(|chunk| chunk.get(position))
+    }
+
+    /// The last of the passed positions that follow `position` without a gap; `position` itself if the next is not passed.
+    #[must_use]
+    pub fn passed_through(&self, position: Position) -> Position {
+        let mut at = position.max(self.floor);
+        while let Some(chunk) = self.chunks.get(&AckChunk::number_of(at + 1)) {
+            let end = (AckChunk::number_of(at + 1) + 1) * CHUNK_POSITIONS;
+            let gap = (at + 1..end).find(|next| !chunk.get(*next));
+            match gap {
+                Some(gap) => return gap - 1,
+                None => at = end - 1,
+            }
+        }
+        at
+    }
+
+    /// The highest passed position.
+    #[must_use]
+    pub fn highest_passed(&self) -> Position {
+        let in_chunks = self.chunks.iter().next_back().and_then(|(n, chunk)| Some(n * CHUNK_POSITIONS + chunk.highest()?));
+        in_chunks.map_or(self.floor, |highest| highest.max(self.floor))
+    }
+}
+
+/// Moves a state by a delta; what each store does in its own words. Drops come before puts. Applying it twice gives the same.
+pub fn apply(state: &mut SubscriptionState, delta: &SubscriptionDelta) {
+    state.epoch = delta.epoch.unwrap_or(state.epoch);
+    state.floor = delta.floor.unwrap_or(state.floor);
+    if let Some(below) = delta.drop_chunks_below {
+        state.chunks = state.chunks.split_off(&below);
+    }
+    for (number, chunk) in &delta.put_chunks {
+        state.chunks.insert(*number, chunk.clone());
+    }
+    for position in &delta.drop_retries {
+        state.retrying.remove(position);
+    }
+    for row in &delta.put_retries {
+        state.retrying.insert(row.position, row.clone());
+    }
+    for position in &delta.drop_dead {
+        state.dead.remove(position);
+    }
+    for letter in &delta.put_dead {
+        state.dead.insert(letter.position, letter.order_key.clone());
+    }
+    for key in &delta.drop_blocked {
+        state.blocked.remove(key);
+    }
+    for row in &delta.put_blocked {
+        state.blocked.insert(row.order_key.clone(), row.clone());
+    }
+    if let Some((failures, since)) = delta.circuit {
+        state.consecutive_failures = failures;
+        state.circuit_open_since = since;
+    }
 }
 
 /// What changes of a subscription in one act. Sets only: applying it twice gives the same state.

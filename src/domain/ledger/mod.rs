@@ -4,5 +4,17 @@
 //! it returns is written by set statements that cannot fail for domain reasons.
 
 mod acts;
+mod decide;
+mod plan;
+mod publish;
+mod read_set;
+mod refusals;
+mod register;
+mod subscriptions;
 
 pub use acts::{Act, Attestation, Change, Committed, Head, Outcome, Publish, PublishedItem, Refusal, RefusedItem};
+pub use decide::decide;
+pub use plan::{ChainWrite, Decision, NewRevision, SealedEntry, WritePlan};
+pub use read_set::{AttestationKey, Chain, Needs, ReadSet, StandingRecord, StandingRevision, StandingSubscription};
+pub use register::{Register, RegisterEntry};
+pub use subscriptions::SubscriptionWrite;

@@ -102,7 +102,7 @@ impl ExportAction {
         self.check_office(findings);
         check::texts(findings, &[("screening_id", &self.screening_id), ("remark", &self.remark)]);
         RecordReference::check_all(&self.records, findings);
-        check_instant(context, "acted_at", self.acted_at, findings);
+        check_instant(context, "acted_at_us", self.acted_at, findings);
         if let Some(maker) = self.maker {
             check::code(findings, context, "maker_credit_code", maker);
         }

@@ -271,12 +271,12 @@ fn an_action_names_declaration_office_and_time() {
             ("export_action.office", "WRONG_OFFICE"),
             ("export_action.records[0].revision", "REQUIRED"),
             ("export_action.records[0].position", "REQUIRED"),
-            ("export_action.acted_at", "REQUIRED"),
+            ("export_action.acted_at_us", "REQUIRED"),
         ]
     );
     assert_eq!(told(&action(|matter| matter.office = "9999".into()).remarks), [("export_action.office", "UNKNOWN_OFFICE")]);
     let findings = action(|matter| matter.acted_at = i64::MAX);
-    assert_eq!(told(&findings.violations), [("export_action.acted_at", "FUTURE_DATE")]);
+    assert_eq!(told(&findings.violations), [("export_action.acted_at_us", "FUTURE_DATE")]);
 }
 
 #[test]

@@ -51,7 +51,7 @@ impl UrgentNotice {
         }
         check::product_kinds(findings, "product_kinds", &self.product_kinds);
         RecordReference::check_all(&self.records, findings);
-        check_instant(context, "issued_at", self.issued_at, findings);
+        check_instant(context, "issued_at_us", self.issued_at, findings);
         if let Some(enterprise) = &self.enterprise {
             findings.within("enterprise", |findings| enterprise.check(context, findings));
         }

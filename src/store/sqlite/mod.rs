@@ -1,1 +1,205 @@
-//! SQLite home (in work).
+//! The embedded home: one SQLite file in WAL mode, nothing to install.
+//!
+//! One connection writes; four read committed snapshots beside it and never block it. `synchronous=FULL`: a commit is answered
+//! after its frames are synced. The caches are bounded (16 MB for the writer, 4 MB a reader) and nothing is scanned at start,
+//! so that memory and start-up do not grow with the ledger.
+
+mod check;
+mod commit;
+mod errors;
+mod evidence;
+mod facts;
+mod open;
+mod read_set;
+mod records;
+mod rows;
+mod set_rows;
+mod subscriptions;
+#[cfg(test)]
+mod tests;
+
+use async_trait::async_trait;
+use sqlx::{SqliteConnection, SqlitePool, pool::PoolConnection};
+
+use self::errors::Mapped as _;
+pub use self::open::Options;
+use super::{DeadLetterQuery, EvidenceQuery, Identity, PageBounds, RecordQuery, Store, StoreError};
+use crate::domain::{
+    attributes::SubjectKey,
+    delivery::{DeadLetter, SubscriptionKey, SubscriptionState},
+    draft::{OrderKey, StoredRecord},
+    ids::{Micros, ParticipantId, Position, RecordId, Revision},
+    ledger::{Act, Attestation, Committed, Head},
+};
+
+/// A store in one file.
+pub struct SqliteStore {
+    identity: Identity,
+    writer: SqlitePool,
+    readers: SqlitePool,
+    limit: open::SizeLimit,
+    statements: std::sync::atomic::AtomicU32,
+}
+
+impl SqliteStore {
+    async fn reader(&self) -> Result<PoolConnection<sqlx::Sqlite>, StoreError> {
+        self.readers.acquire().await.mapped()
+    }
+
+    /// Statements that the last commit took, the reading ones included: what a commit costs beside its bytes.
+    pub fn statements_of_last_commit(&self) -> u32 {
+        self.statements.load(std::sync::atomic::Ordering::Relaxed)
+    }
+}
+
+/// A number as SQLite keeps it. Positions, indexes and times stay far below 2^63; "no bound" saturates.
+fn int(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A number out of SQLite; ours are never negative.
+fn natural(number: i64) -> Result<u64, StoreError> {
+    u64::try_from(number).map_err(|_| errors::damaged("a position or count", number))
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn commit(&self, group_id: u128, now: Micros, acts: &[Act]) -> Result<Committed, StoreError> {
+        commit::commit(self, group_id, now, acts).await
+    }
+
+    async fn is_committed(&self, group_id: u128) -> Result<bool, StoreError> {
+        commit::is_committed(&mut *self.reader().await?, group_id).await
+    }
+
+    fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    async fn head(&self) -> Result<Head, StoreError> {
+        Ok(commit::read_head(&mut *self.reader().await?).await?.0)
+    }
+
+    async fn page(&self, after: Position, upto: Position, bounds: PageBounds) -> Result<Vec<StoredRecord>, StoreError> {
+        records::page(&mut *self.reader().await?, after, upto, bounds).await
+    }
+
+    async fn page_of_key(
+        &self,
+        key: &OrderKey,
+        after: Position,
+        upto: Position,
+        limit: usize,
+    ) -> Result<Vec<StoredRecord>, StoreError> {
+        records::page_of_key(&mut *self.reader().await?, key, after, upto, limit).await
+    }
+
+    async fn at(&self, positions: &[Position]) -> Result<Vec<StoredRecord>, StoreError> {
+        records::at(&mut *self.reader().await?, positions).await
+    }
+
+    async fn superseded(&self, first: Position, last: Position, upto: Position) -> Result<Vec<Position>, StoreError> {
+        records::superseded(&mut *self.reader().await?, first, last, upto).await
+    }
+
+    async fn position_at(&self, time: Micros) -> Result<Position, StoreError> {
+        records::position_at(&mut *self.reader().await?, time).await
+    }
+
+    async fn record(
+        &self,
+        id: &RecordId,
+        revision: Option<Revision>,
+        as_of: Position,
+    ) -> Result<Option<StoredRecord>, StoreError> {
+        records::record(&mut *self.reader().await?, id, revision, as_of).await
+    }
+
+    async fn by_subjects(&self, subjects: &[SubjectKey], as_of: Position, limit: usize) -> Result<Vec<StoredRecord>, StoreError> {
+        records::by_subjects(&mut *self.reader().await?, subjects, as_of, limit).await
+    }
+
+    async fn list(
+        &self,
+        query: &RecordQuery,
+        as_of: Position,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<StoredRecord>, StoreError> {
+        records::list(&mut *self.reader().await?, query, as_of, after, limit).await
+    }
+
+    async fn attestations(&self) -> Result<Vec<Attestation>, StoreError> {
+        facts::attestations(&mut *self.reader().await?).await
+    }
+
+    async fn subscription(&self, key: &SubscriptionKey) -> Result<Option<SubscriptionState>, StoreError> {
+        subscriptions::load(&mut *self.reader().await?, key).await
+    }
+
+    async fn subscription_names(
+        &self,
+        participant: &ParticipantId,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        subscriptions::names(&mut *self.reader().await?, participant, after, limit).await
+    }
+
+    async fn dead_letters(
+        &self,
+        key: &SubscriptionKey,
+        query: &DeadLetterQuery,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, StoreError> {
+        subscriptions::dead_letters(&mut *self.reader().await?, key, query, after, limit).await
+    }
+
+    async fn evidence(&self, first: u64, limit: usize) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
+        evidence::entries(&mut *self.reader().await?, first, limit).await
+    }
+
+    async fn search_evidence(
+        &self,
+        query: &EvidenceQuery,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
+        evidence::search(&mut *self.reader().await?, query, after, limit).await
+    }
+
+    async fn evidence_nodes(&self, nodes: &[(u8, u64)]) -> Result<Vec<[u8; 32]>, StoreError> {
+        evidence::nodes(&mut *self.reader().await?, nodes).await
+    }
+
+    async fn keep_checkpoint(&self, size: u64, note: &str) -> Result<(), StoreError> {
+        match evidence::keep_checkpoint(&mut *self.writer.acquire().await.mapped()?, size, note).await {
+            Err(StoreError::Full(_)) => Ok(()),
+            other => other,
+        }
+    }
+
+    async fn checkpoint_at(&self, size: u64) -> Result<Option<String>, StoreError> {
+        evidence::checkpoint_at(&mut *self.reader().await?, size).await
+    }
+
+    async fn check_everything(&self) -> Result<Vec<String>, StoreError> {
+        check::check_everything(&mut *self.reader().await?).await
+    }
+
+    async fn is_writable(&self) -> bool {
+        match self.writer.acquire().await {
+            Ok(mut connection) => commit::probe(&mut connection).await.is_ok(),
+            Err(_) => false,
+        }
+    }
+
+    async fn close(&self) {
+        self.readers.close().await;
+        // Last, so that closing it empties the log into the file.
+        self.writer.close().await;
+    }
+}
+
+type Connection = SqliteConnection;

@@ -1,0 +1,146 @@
+//! A record in a few words.
+
+use prost::Message as _;
+
+use crate::{
+    domain::violation::Lang,
+    proto::{
+        Disposition, EnterpriseSurvey, ExportAction, ExportQualification, InspectionResult, Nonconformity, Party, Record,
+        RecordKind, SectionName, UrgentNotice,
+    },
+};
+
+/// The kind of a record in words.
+pub fn kind_name(record: &Record, lang: Lang) -> &'static str {
+    let (zh, en) = match record.kind() {
+        RecordKind::Nonconformity => ("不合格", "nonconformity"),
+        RecordKind::Disposition => ("处置", "disposition"),
+        RecordKind::EnterpriseSurvey => ("摸底", "survey"),
+        RecordKind::ExportQualification => ("出口资质", "qualification"),
+        RecordKind::ExportAction => ("海关处置", "customs action"),
+        RecordKind::UrgentNotice => ("紧急通报", "notice"),
+        RecordKind::Unspecified => ("未知", "unknown"),
+    };
+    match lang {
+        Lang::Zh => zh,
+        Lang::En => en,
+    }
+}
+
+enum Open {
+    Nonconformity(Box<Nonconformity>),
+    Disposition(Disposition),
+    Survey(EnterpriseSurvey),
+    Qualification(ExportQualification),
+    Action(ExportAction),
+    Notice(UrgentNotice),
+    Unreadable,
+}
+
+fn open(record: &Record) -> Open {
+    let bytes = record
+        .sections
+        .iter()
+        .find(|section| section.name() == SectionName::Open)
+        .map(|section| section.content.clone())
+        .unwrap_or_default();
+    let read = match record.kind() {
+        RecordKind::Nonconformity => Nonconformity::decode(bytes).map(|it| Open::Nonconformity(Box::new(it))),
+        RecordKind::Disposition => Disposition::decode(bytes).map(Open::Disposition),
+        RecordKind::EnterpriseSurvey => EnterpriseSurvey::decode(bytes).map(Open::Survey),
+        RecordKind::ExportQualification => ExportQualification::decode(bytes).map(Open::Qualification),
+        RecordKind::ExportAction => ExportAction::decode(bytes).map(Open::Action),
+        RecordKind::UrgentNotice => UrgentNotice::decode(bytes).map(Open::Notice),
+        RecordKind::Unspecified => return Open::Unreadable,
+    };
+    read.unwrap_or(Open::Unreadable)
+}
+
+fn party(party: Option<&Party>) -> String {
+    party.map_or_else(String::new, |party| match (party.name.as_str(), party.credit_code.as_str()) {
+        ("", code) => code.to_owned(),
+        (name, "") => name.to_owned(),
+        (name, code) => format!("{name} ({code})"),
+    })
+}
+
+/// Whom or what a record is about.
+pub fn subject_of(record: &Record) -> String {
+    match open(record) {
+        Open::Nonconformity(it) => party(it.producer.as_ref()),
+        Open::Disposition(it) => it.nonconformity,
+        Open::Survey(it) => party(it.enterprise.as_ref()),
+        Open::Qualification(it) => party(it.enterprise.as_ref()),
+        Open::Action(it) => it.declaration_number,
+        Open::Notice(it) => it.title,
+        Open::Unreadable => String::new(),
+    }
+}
+
+fn item(item: &InspectionResult) -> String {
+    if item.measured.is_empty() {
+        return item.item.clone();
+    }
+    format!("{} {}{} ({}{})", item.item, item.measured, item.unit, item.comparator, item.limit)
+}
+
+fn joined<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
+}
+
+/// What a record says, in a line.
+pub fn content_lines(record: &Record) -> String {
+    match open(record) {
+        Open::Nonconformity(it) => {
+            let failed: Vec<_> = it.items.iter().filter(|item| item.conclusion != "passed").map(item).collect();
+            joined([it.product_name.as_str(), &it.brand, &it.model, &it.date_and_batch_raw, &failed.join(", "), &it.handling_raw])
+        }
+        Open::Disposition(it) => {
+            let step = if it.to.is_empty() { String::new() } else { format!("{} → {}", it.from, it.to) };
+            let track = if it.track.is_empty() { String::new() } else { format!("{} {}", it.track, it.track_step) };
+            joined([step.as_str(), &track, &it.measure, &it.authority, &it.document_number])
+        }
+        Open::Survey(it) => joined([it.product_kinds.join(", ").as_str(), &it.standards.join(", "), &it.filing_unit]),
+        Open::Qualification(it) => joined([it.certificate_number.as_str(), &it.scheme, &it.certifier]),
+        Open::Action(it) => joined([it.action.as_str(), &it.office, &it.maker_credit_code, &it.remark]),
+        Open::Notice(it) => joined([it.severity.as_str(), &it.text]),
+        Open::Unreadable => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::Section;
+
+    #[test]
+    fn says_the_essence_of_a_nonconformity() {
+        let content = Nonconformity {
+            producer: Some(Party { name: "示例口罩厂".into(), credit_code: "91".into(), ..Party::default() }),
+            product_name: "日常防护型口罩".into(),
+            items: vec![InspectionResult {
+                item: "filtration_efficiency".into(),
+                measured: "41".into(),
+                unit: "%".into(),
+                comparator: ">=".into(),
+                limit: "90".into(),
+                ..InspectionResult::default()
+            }],
+            ..Nonconformity::default()
+        };
+        let mut record = Record {
+            kind: RecordKind::Nonconformity as i32,
+            sections: vec![Section {
+                name: SectionName::Open as i32,
+                content: content.encode_to_vec().into(),
+                ..Section::default()
+            }],
+            ..Record::default()
+        };
+        assert_eq!(subject_of(&record), "示例口罩厂 (91)");
+        assert_eq!(content_lines(&record), "日常防护型口罩 · filtration_efficiency 41% (>=90)");
+        assert_eq!(kind_name(&record, Lang::Zh), "不合格");
+        record.sections[0].content = vec![0xff].into();
+        assert_eq!((subject_of(&record), content_lines(&record)), (String::new(), String::new()));
+    }
+}

@@ -1,0 +1,457 @@
+//! A change on its way to the store: planned, started, and what is true once it stands or failed.
+
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
+
+use super::{
+    ack::{move_floor, skipped_chunks},
+    engine::{Engine, Job, Request},
+    lease::Deciding,
+    messages::{LossReason, LostLease, Output, Persist, PersistKind, SettleResult, SettledItem, Tally},
+    order::{Held, LaneId, Lanes, NO_LANE},
+    retry::SECOND,
+    session::Session,
+    state::{CHUNK_POSITIONS, SubscriptionDelta, SubscriptionState, apply},
+};
+use crate::domain::ids::{Micros, Position};
+
+/// Skips are persisted at least this often.
+pub(super) const SKIPS: Micros = 10 * SECOND;
+
+/// After a failed commit the engine waits this long before it proposes changes of its own accord.
+const PATIENCE: Micros = SECOND;
+
+/// What a change makes of a position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    Acked,
+    /// Failed, waits for another attempt.
+    Retried,
+    /// To the dead letters; `blocks`: its lane waits.
+    Dead {
+        blocks: bool,
+    },
+    Released,
+    Suspected,
+    Withheld,
+    Redriven,
+    Discarded,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct End {
+    pub position: Position,
+    pub lane: LaneId,
+    pub how: How,
+    /// Lease that ran out.
+    pub expired: bool,
+}
+
+/// A change being planned.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub delta: SubscriptionDelta,
+    pub ends: Vec<End>,
+    /// Held lanes as they will be.
+    pub held: BTreeMap<LaneId, Held>,
+    /// Failures in a row as they will be; `None` = as they are.
+    pub failures: Option<u32>,
+    pub circuit_open: Option<Micros>,
+}
+
+impl Plan {
+    pub(super) fn new(state: &SubscriptionState) -> Self {
+        Self {
+            delta: SubscriptionDelta::empty(state.row.key.clone(), state.epoch),
+            ends: Vec::new(),
+            held: BTreeMap::new(),
+            failures: None,
+            circuit_open: state.circuit_open_since,
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    pub(super) fn end(&mut self, position: Position, lane: LaneId, how: How) {
+        self.ends.push(End { position, lane, how, expired: false });
+    }
+
+    /// The lane as it will be, if it is held.
+    pub(super) fn held(&mut self, lanes: &Lanes, lane: LaneId) -> Option<&mut Held> {
+        match self.held.entry(lane) {
+            Entry::Occupied(entry) => Some(entry.into_mut()),
+            Entry::Vacant(entry) => Some(entry.insert(lanes.get(lane)?.held.as_deref()?.clone())),
+        }
+    }
+
+    /// The lane as it will be, held by `position` if it is not held yet.
+    pub(super) fn held_or_new(&mut self, lanes: &Lanes, lane: LaneId, position: Position, since: Micros) -> Option<&mut Held> {
+        if self.held(lanes, lane).is_none() {
+            let key = lanes.get(lane)?.key.clone()?;
+            self.held.insert(lane, Held::new(key, position, since));
+        }
+        self.held.get_mut(&lane)
+    }
+}
+
+/// What a change is for, with what it needs when it stands.
+#[derive(Debug)]
+pub(super) enum Goal {
+    Group,
+    Attach {
+        session: Box<Session>,
+        resumed: bool,
+    },
+    /// The session did not come back.
+    Lost,
+    Redrive,
+    Discard,
+    Skips,
+}
+
+/// The change under way.
+#[derive(Debug)]
+pub(super) struct Change {
+    id: u64,
+    goal: Goal,
+    delta: SubscriptionDelta,
+    ends: Vec<End>,
+    requests: Vec<(Request, Vec<SettleResult>)>,
+}
+
+impl Change {
+    /// The session that this change attaches.
+    pub(super) fn attaching(&self) -> Option<&Session> {
+        match &self.goal {
+            Goal::Attach { session, .. } => Some(session),
+            _ => None,
+        }
+    }
+}
+
+fn tally(ends: &[End]) -> Tally {
+    let mut tally = Tally::default();
+    for end in ends {
+        let list = match end.how {
+            How::Acked => &mut tally.acked,
+            How::Retried => &mut tally.retried,
+            How::Dead { .. } => &mut tally.dead,
+            How::Released => &mut tally.released,
+            How::Suspected => &mut tally.suspected,
+            How::Withheld => &mut tally.withheld,
+            How::Redriven => &mut tally.redriven,
+            How::Discarded => &mut tally.discarded,
+        };
+        list.push(end.position);
+    }
+    tally
+}
+
+fn answer(request: &Request, results: impl Iterator<Item = SettleResult>) -> Output {
+    let items = request.items.iter().zip(results);
+    let items = items.map(|(item, result)| SettledItem { position: item.position, result }).collect();
+    Output::Settled { request_id: request.id, items }
+}
+
+impl Engine {
+    /// Starts the next change, if none is under way and there is something to change.
+    pub(super) fn advance(&mut self) {
+        while self.change.is_none() {
+            match self.jobs.front() {
+                None | Some(Job::Settle(_)) => {
+                    if !self.start_group() {
+                        return;
+                    }
+                }
+                Some(_) => match self.jobs.pop_front() {
+                    Some(Job::Attach(attach)) => self.plan_attach(attach),
+                    Some(Job::Redrive(letters)) => self.plan_redrive(letters),
+                    Some(Job::Discard(positions)) => self.plan_discard(&positions),
+                    Some(Job::Reset) => self.forget(),
+                    Some(Job::Settle(_)) | None => return,
+                },
+            }
+        }
+    }
+
+    /// Forgets what is in memory: a drained session left, or the grant is gone.
+    fn forget(&mut self) {
+        if !self.permitted {
+            self.tell_all_lost(LossReason::NotPermitted);
+        }
+        self.reset();
+        self.session = self.session.take().filter(|session| session.grace_until.is_none() || !session.draining);
+    }
+
+    /// All queued settles, and the failures noticed, in one change. False when there is nothing more to do now.
+    fn start_group(&mut self) -> bool {
+        let mut plan = Plan::new(&self.state);
+        let mut requests = Vec::new();
+        while let Some(Job::Settle(_)) = self.jobs.front() {
+            let Some(Job::Settle(request)) = self.jobs.pop_front() else { break };
+            if self.needs_probe(&request) {
+                self.parked.push(request);
+                continue;
+            }
+            let results = self.decide(&mut plan, &request);
+            requests.push((request, results));
+        }
+        let waits = self.stalled || self.now < self.not_before;
+        if !waits {
+            self.plan_expired(&mut plan);
+            self.plan_unrepeatable(&mut plan);
+        }
+        if !plan.is_empty() {
+            self.start_for(plan, Goal::Group, requests);
+            return true;
+        }
+        for (request, results) in requests {
+            self.outbox.push(answer(&request, results.into_iter()));
+        }
+        if !self.jobs.is_empty() {
+            return true;
+        }
+        if waits {
+            return false;
+        }
+        if self.is_session_lost() && self.parked.is_empty() {
+            self.plan_lost(&mut plan, true);
+            if plan.is_empty() {
+                self.session = None;
+                self.reset();
+            } else {
+                self.start(plan, Goal::Lost);
+            }
+            return true;
+        }
+        if self.skips_due <= self.now && self.has_skips() {
+            self.start(plan, Goal::Skips);
+            return true;
+        }
+        false
+    }
+
+    /// Skips, or blocked rows, wait to be persisted.
+    pub(super) fn has_skips(&self) -> bool {
+        let filled = self.open.skipped_from.is_some_and(|from| self.open.scanned >= from + CHUNK_POSITIONS);
+        filled || self.open.floor(&self.flight) > self.state.floor || !self.unsynced.is_empty()
+    }
+
+    pub(super) fn start(&mut self, plan: Plan, goal: Goal) {
+        self.start_for(plan, goal, Vec::new());
+    }
+
+    /// Completes the delta and hands the change to the host.
+    fn start_for(&mut self, mut plan: Plan, goal: Goal, requests: Vec<(Request, Vec<SettleResult>)>) {
+        let floor = self.open.floor_after(&self.flight);
+        let passing = plan.ends.iter().filter(|end| end.how != How::Released).map(|end| end.position);
+        move_floor(&mut plan.delta, &self.state, floor, passing);
+        if matches!(goal, Goal::Skips) {
+            skipped_chunks(&mut plan.delta, &self.state, &self.open, &self.flight, floor);
+            self.open.skipped_from = None;
+        }
+        self.write_blocked(&mut plan);
+        let failures = plan.failures.unwrap_or(self.state.consecutive_failures);
+        if (failures, plan.circuit_open) != (self.state.consecutive_failures, self.state.circuit_open_since) {
+            plan.delta.circuit = Some((failures, plan.circuit_open));
+        }
+        self.last_change += 1;
+        let kind = match &goal {
+            Goal::Group if requests.is_empty() => PersistKind::Failures,
+            Goal::Group => PersistKind::Settle,
+            Goal::Attach { session, resumed } => PersistKind::Attach { session: session.id, resumed: *resumed },
+            Goal::Lost => PersistKind::Failures,
+            Goal::Redrive => PersistKind::Redrive,
+            Goal::Discard => PersistKind::Discard,
+            Goal::Skips => PersistKind::Skips,
+        };
+        let consumer = match &goal {
+            Goal::Attach { session, .. } => session.consumer.clone(),
+            _ => self.consumer(),
+        };
+        self.outbox.push(Output::Persist(Box::new(Persist {
+            change_id: self.last_change,
+            kind,
+            consumer,
+            delta: plan.delta.clone(),
+            tally: tally(&plan.ends),
+        })));
+        self.change = Some(Change { id: self.last_change, goal, delta: plan.delta, ends: plan.ends, requests });
+        self.skips_due = self.now.saturating_add(SKIPS);
+    }
+
+    /// Blocked rows that will differ from what is kept.
+    fn write_blocked(&self, plan: &mut Plan) {
+        let lanes: BTreeSet<_> = plan.held.keys().chain(&self.unsynced).copied().collect();
+        for id in lanes {
+            let Some((lane, key)) = self.lanes.get(id).and_then(|lane| Some((lane, lane.key.as_ref()?))) else { continue };
+            let held = plan.held.get(&id).or(lane.held.as_deref()).filter(|held| !held.is_over());
+            match (held.map(|held| &held.row), self.state.blocked.get(key)) {
+                (Some(row), kept) if Some(row) != kept => plan.delta.put_blocked.push(row.clone()),
+                (None, Some(_)) => plan.delta.drop_blocked.push(key.clone()),
+                _ => {}
+            }
+        }
+    }
+
+    /// The change stands.
+    pub fn persisted(&mut self, change_id: u64, now: Micros) {
+        self.observe(now);
+        let Some(change) = self.change.take_if(|change| change.id == change_id) else { return };
+        apply(&mut self.state, &change.delta);
+        match change.goal {
+            Goal::Attach { session, resumed } => self.attach_stands(*session, resumed),
+            Goal::Lost => {
+                self.session = None;
+                self.reset();
+            }
+            Goal::Group | Goal::Redrive | Goal::Discard | Goal::Skips => self.finish(&change.ends),
+        }
+        for (request, results) in &change.requests {
+            self.outbox.push(answer(request, results.iter().copied()));
+        }
+        self.advance();
+    }
+
+    /// The change failed: everything is as it was, and the requests in it are to be said again.
+    pub fn persist_failed(&mut self, change_id: u64, now: Micros) {
+        self.observe(now);
+        let Some(change) = self.change.take_if(|change| change.id == change_id) else { return };
+        let lease = self.lease();
+        for end in &change.ends {
+            if let Some(slot) = self.flight.get_mut(end.position) {
+                // The consumer is to have the time to say it again.
+                slot.restart(self.now, lease);
+                (slot.deciding, slot.queued) = (None, false);
+            } else if self.state.retrying.contains_key(&end.position) {
+                self.schedule.to_read.insert(end.position);
+            }
+            if let Some(lane) = self.lanes.get_mut(end.lane) {
+                (lane.settling, lane.broken) = (0, None);
+            }
+        }
+        for (request, _) in &change.requests {
+            self.outbox.push(answer(request, std::iter::repeat(SettleResult::Retryable)));
+        }
+        self.open.skipped_from = Some(self.state.floor + 1);
+        self.not_before = self.now.saturating_add(PATIENCE);
+        self.advance();
+    }
+
+    /// Does in memory what the change has made durable.
+    fn finish(&mut self, ends: &[End]) {
+        let mut lost = Vec::new();
+        for end in ends {
+            match end.how {
+                How::Released => {
+                    self.clear_marks(end);
+                    let released = self.flight.get(end.position).map(|slot| slot.token);
+                    self.take_back(end.lane, end.position, &mut lost);
+                    // It was given back: that is not news to the consumer.
+                    lost.retain(|lease: &LostLease| Some(lease.token) != released);
+                }
+                How::Redriven | How::Discarded => self.finish_letter(end),
+                How::Acked | How::Retried | How::Dead { .. } | How::Suspected | How::Withheld => {
+                    self.finish_passed(end, &mut lost)
+                }
+            }
+        }
+        for lane in self.unsynced.iter().copied().collect::<Vec<_>>() {
+            self.after(lane);
+        }
+        self.open.trim(&self.flight);
+        self.tell_lost(lost);
+    }
+
+    fn clear_marks(&mut self, end: &End) {
+        if let Some(lane) = self.lanes.get_mut(end.lane) {
+            lane.broken = None;
+        }
+    }
+
+    fn finish_letter(&mut self, end: &End) {
+        if end.how == How::Redriven {
+            self.plan_attempt(end.position);
+        }
+        if let Some(held) = self.lanes.get_mut(end.lane).and_then(|lane| lane.held.as_mut()) {
+            held.freed(end.position);
+            self.after(end.lane);
+        }
+    }
+
+    fn finish_passed(&mut self, end: &End, lost: &mut Vec<LostLease>) {
+        let slot = self.flight.remove(end.position);
+        if let Some(slot) = slot.as_ref().filter(|_| end.expired) {
+            lost.push(LostLease { position: end.position, token: slot.token, reason: LossReason::Expired });
+        }
+        if end.lane == NO_LANE {
+            if end.how == How::Retried {
+                self.plan_attempt(end.position);
+            }
+            return;
+        }
+        let Some(lane) = self.lanes.get_mut(end.lane) else { return };
+        if slot.is_some() && lane.queue.front() == Some(&end.position) {
+            lane.queue.pop_front();
+            (lane.out, lane.settling) = (lane.out.saturating_sub(1), lane.settling.saturating_sub(1));
+        }
+        match end.how {
+            How::Retried | How::Dead { blocks: true } => self.stop_lane(end, lost),
+            _ => {
+                if let Some(held) = &mut lane.held {
+                    held.passed(end.position);
+                }
+                self.renew_front(end.lane);
+            }
+        }
+        self.after(end.lane);
+    }
+
+    /// What waited behind others gets its whole lease when it is in front.
+    fn renew_front(&mut self, lane: LaneId) {
+        let front = self.lanes.get(lane).and_then(|lane| lane.queue.front().copied());
+        let (now, lease) = (self.now, self.lease());
+        if let Some(slot) = front.and_then(|position| self.flight.get_mut(position))
+            && slot.deciding != Some(Deciding::Ack)
+        {
+            slot.restart(now, lease);
+        }
+    }
+
+    /// A lane stops at a position: what was behind it is passed over, or waits where order is total.
+    fn stop_lane(&mut self, end: &End, lost: &mut Vec<LostLease>) {
+        let (now, total) = (self.now, self.lanes.is_total());
+        let Some(lane) = self.lanes.get_mut(end.lane) else { return };
+        (lane.broken, lane.settling) = (None, 0);
+        let rest: Vec<_> = if total { Vec::new() } else { lane.queue.drain(..).collect() };
+        if lane.held.is_none() {
+            let Some(key) = lane.key.clone() else { return };
+            lane.held = Some(Box::new(Held::new(key, end.position, now)));
+            self.held += 1;
+        }
+        if let Some(held) = &mut lane.held {
+            match end.how {
+                How::Dead { .. } => held.died(end.position, !rest.is_empty()),
+                _ => held.failed(end.position, !rest.is_empty()),
+            }
+        }
+        if total {
+            if let Some(front) = lane.queue.front().copied() {
+                self.take_back(end.lane, front, lost);
+            }
+            return;
+        }
+        lane.out = 0;
+        for position in rest {
+            self.urgent.remove(&position);
+            self.suspects.remove(&position);
+            let Some(slot) = self.flight.remove(position) else { continue };
+            if slot.is_sent() {
+                lost.push(LostLease { position, token: slot.token, reason: LossReason::TakenBack });
+            } else if !slot.is_out() && !slot.passed {
+                self.open.ready -= 1;
+            }
+        }
+    }
+}

@@ -1,0 +1,365 @@
+//! The engine of one subscription: a pure state machine. It is told what happened, and says what to do.
+//!
+//! ```text
+//! head ─ appended ─┐                      ┌─ Reserve ─► host records the disclosure ─ committed / aborted ─┐
+//! pages ─ rows ────┼─► lanes ─ pump ──────┘                                                               ▼
+//! consumer ─ settle ┼─► plan ─ Persist ─► host commits ─ persisted / persist_failed ─► Settled           Send
+//! time ─ tick ─────┘
+//! ```
+//!
+//! Invariants:
+//! - `state` equals what the store holds: it moves only by deltas that were committed. What is planned and not committed marks
+//!   deliveries (`deciding`, `settling`, `broken`) and nothing else, so a failed commit is undone by clearing the marks.
+//! - One change is under way at a time; what comes meanwhile queues and becomes the next change, as a group.
+//! - In memory is only what is out, a bounded look-ahead, and one entry for each row that is persisted.
+//! - Same state, seed and inputs: same outputs.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::{
+    ack::Open,
+    change::Change,
+    lease::Flight,
+    messages::{Candidate, LostLease, Output, Settlement},
+    order::{Held, LaneId, Lanes, NO_LANE},
+    pump::Batch,
+    retry::Schedule,
+    session::{Attach, Session},
+    state::{BlockedKey, DeadLetter, SubscriptionState},
+    subscription::Ordering,
+};
+use crate::domain::{
+    draft::OrderKey,
+    ids::{Micros, Position},
+};
+
+/// Sizes of a batch and of what is read ahead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Most deliveries of a batch.
+    pub batch_records: usize,
+    /// Most bytes of a batch; a single larger record goes alone.
+    pub batch_bytes: u64,
+    /// Most deliveries read and not sent.
+    pub look_ahead: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { batch_records: 1_000, batch_bytes: 1 << 20, look_ahead: 2_000 }
+    }
+}
+
+/// A settle request that waits for its change, or for rows without which it cannot be judged.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub id: u64,
+    pub items: Vec<Settlement>,
+}
+
+/// What waits for the change under way.
+#[derive(Debug)]
+pub(super) enum Job {
+    Settle(Request),
+    Attach(Attach),
+    Redrive(Vec<DeadLetter>),
+    Discard(Vec<Position>),
+    /// Forget what is in memory and begin again from the state: a drained session left, or the grant is gone.
+    Reset,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Engine {
+    pub(super) state: SubscriptionState,
+    pub(super) seed: u64,
+    pub(super) bounds: Bounds,
+    pub(super) now: Micros,
+    pub(super) head: Position,
+    pub(super) permitted: bool,
+    pub(super) stalled: bool,
+    pub(super) paused: bool,
+    pub(super) session: Option<Session>,
+    pub(super) flight: Flight,
+    pub(super) open: Open,
+    pub(super) lanes: Lanes,
+    /// How many lanes are held.
+    pub(super) held: usize,
+    /// Lanes whose blocked row differs from what is kept: written with the next delta, whatever it is about.
+    pub(super) unsynced: BTreeSet<LaneId>,
+    /// Lanes that are free again and read what was passed over, and whose turn was last.
+    pub(super) catching: BTreeSet<LaneId>,
+    pub(super) last_turn: LaneId,
+    /// Ready deliveries whose positions count as passed.
+    pub(super) urgent: BTreeSet<Position>,
+    /// Ready suspects: each is sent alone.
+    pub(super) suspects: BTreeSet<Position>,
+    pub(super) schedule: Schedule,
+    /// Rows with no attempts left (the limit was lowered), read again for the dead letters.
+    pub(super) overdue: Vec<Candidate>,
+    /// Rows that are due and no longer admitted.
+    pub(super) withheld: Vec<Position>,
+    /// Order keys asked for to judge a settle; `None` = asked.
+    pub(super) probes: BTreeMap<Position, Option<Probe>>,
+    pub(super) parked: Vec<Request>,
+    pub(super) batches: VecDeque<Batch>,
+    pub(super) last_batch: u64,
+    pub(super) last_send: u64,
+    pub(super) jobs: VecDeque<Job>,
+    pub(super) change: Option<Change>,
+    pub(super) last_change: u64,
+    /// Changes of the engine's own accord wait until then after one failed.
+    pub(super) not_before: Micros,
+    /// Skips are persisted at the latest then.
+    pub(super) skips_due: Micros,
+    pub(super) outbox: Vec<Output>,
+}
+
+/// What was found of a position that a settle asked about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Probe {
+    Key(OrderKey),
+    /// Not there, or not for this subscription.
+    Nothing,
+}
+
+impl Engine {
+    /// Takes up a subscription as kept. Nothing is sent before an attach.
+    #[must_use]
+    pub fn load(state: SubscriptionState, seed: u64) -> Self {
+        let mut engine = Self {
+            seed,
+            bounds: Bounds::default(),
+            now: Micros::MIN,
+            head: 0,
+            permitted: true,
+            stalled: false,
+            paused: false,
+            session: None,
+            flight: Flight::new(),
+            open: Open::new(state.floor),
+            lanes: Lanes::new(false),
+            held: 0,
+            unsynced: BTreeSet::new(),
+            catching: BTreeSet::new(),
+            last_turn: 0,
+            urgent: BTreeSet::new(),
+            suspects: BTreeSet::new(),
+            schedule: Schedule::new(&state.row.spec.retry, Micros::MIN),
+            overdue: Vec::new(),
+            withheld: Vec::new(),
+            probes: BTreeMap::new(),
+            parked: Vec::new(),
+            batches: VecDeque::new(),
+            last_batch: 0,
+            last_send: 0,
+            jobs: VecDeque::new(),
+            change: None,
+            last_change: 0,
+            not_before: Micros::MIN,
+            skips_due: Micros::MIN,
+            outbox: Vec::new(),
+            state,
+        };
+        engine.reset();
+        engine
+    }
+
+    /// The same with other sizes.
+    #[must_use]
+    pub fn with_bounds(mut self, bounds: Bounds) -> Self {
+        self.bounds = bounds;
+        self
+    }
+
+    /// What the host is to do, in order. Empties the outbox.
+    pub fn take_outputs(&mut self) -> Vec<Output> {
+        std::mem::take(&mut self.outbox)
+    }
+
+    /// What the store holds, as far as the engine was told.
+    #[must_use]
+    pub fn state(&self) -> &SubscriptionState {
+        &self.state
+    }
+
+    /// The ledger's head moved.
+    pub fn appended(&mut self, head: Position) {
+        self.head = self.head.max(head);
+    }
+
+    /// Whether a valid grant stands. Without one delivery pauses and what is out is taken back, uncounted; when the grant
+    /// changed, call it with `false` and `true`, so that what was read under the old one is forgotten.
+    pub fn permit(&mut self, now: Micros, permitted: bool) {
+        self.observe(now);
+        self.permitted = permitted;
+        if !permitted {
+            self.jobs.push_back(Job::Reset);
+        }
+        self.advance();
+    }
+
+    /// Whether an operator has paused delivery. What is out stays out.
+    pub fn pause(&mut self, now: Micros, paused: bool) {
+        self.observe(now);
+        self.paused = paused;
+    }
+
+    /// Whether the store accepts commits. While it does not, no lease runs out; afterwards every lease starts anew.
+    pub fn store_stalled(&mut self, now: Micros, stalled: bool) {
+        self.observe(now);
+        if self.stalled && !stalled {
+            let (now, lease) = (self.now, self.lease());
+            self.flight.values_mut().for_each(|slot| slot.restart(now, lease));
+        }
+        self.stalled = stalled;
+        self.advance();
+    }
+
+    /// Time passed: leases run out, retries fall due, a lost session ends.
+    pub fn tick(&mut self, now: Micros) {
+        self.observe(now);
+        self.take_due();
+        self.advance();
+    }
+
+    /// Time never goes back.
+    pub(super) fn observe(&mut self, now: Micros) {
+        self.now = self.now.max(now);
+    }
+
+    pub(super) fn lease(&self) -> Micros {
+        Micros::try_from(self.state.row.spec.lease_ms).unwrap_or(Micros::MAX / 4_000).saturating_mul(super::retry::MILLI)
+    }
+
+    pub(super) fn lease_total(&self) -> Micros {
+        Micros::try_from(self.state.row.spec.lease_total_ms).unwrap_or(Micros::MAX / 4_000).saturating_mul(super::retry::MILLI)
+    }
+
+    /// Forgets everything in memory and begins again from what is kept. Nothing is counted: for a delivery this is as if it had
+    /// never been sent, but for its token, which is void.
+    pub(super) fn reset(&mut self) {
+        // What was skipped need not be read again, unless a blocked row that covers a part of it is not kept yet.
+        let base = if self.unsynced.is_empty() { self.open.floor(&self.flight) } else { self.state.floor };
+        let spec = &self.state.row.spec;
+        self.flight = Flight::new();
+        self.lanes = Lanes::new(spec.ordering == Ordering::Total);
+        self.schedule = Schedule::new(&spec.retry, self.schedule.next_even());
+        self.open = Open::new(base.max(self.state.floor));
+        self.unsynced.clear();
+        self.catching.clear();
+        self.urgent.clear();
+        self.suspects.clear();
+        self.overdue.clear();
+        self.withheld.clear();
+        self.batches.clear();
+        self.held = 0;
+        let rows: Vec<_> = self.state.blocked.values().cloned().collect();
+        for row in rows {
+            self.hold(row);
+        }
+        let rows: Vec<_> = self.state.retrying.values().map(|row| (row.position, row.order_key.clone(), row.redriven)).collect();
+        for (position, order_key, redriven) in rows {
+            if redriven {
+                self.plan_attempt(position);
+            } else {
+                self.hold_for_retry(position, &order_key);
+            }
+        }
+        for lane in self.lanes.iter().map(|(lane, _)| lane).collect::<Vec<_>>() {
+            self.after(lane);
+        }
+        self.skip_passed();
+    }
+
+    /// Takes up a blocked row.
+    fn hold(&mut self, row: BlockedKey) {
+        let lane = self.lanes.intern(&row.order_key);
+        let blocks = self.state.row.spec.on_dead_letter == super::subscription::OnDeadLetter::Block;
+        let by_dead = blocks && self.state.dead.contains_key(&row.blocked_by);
+        let followers = !self.lanes.is_total();
+        let read_to = row.resume_after;
+        let held = Held { row, retries: BTreeSet::new(), by_dead, followers, read_to, catching: 0 };
+        if let Some(lane) = self.lanes.get_mut(lane) {
+            lane.held = Some(Box::new(held));
+            self.held += 1;
+        }
+    }
+
+    /// Takes up a retry that its lane waits for.
+    fn hold_for_retry(&mut self, position: Position, order_key: &OrderKey) {
+        let lane_id = self.lanes.intern(order_key);
+        let (now, followers) = (self.now, !self.lanes.is_total());
+        let Some(lane) = self.lanes.get_mut(lane_id) else { return };
+        let key = lane.key.clone().unwrap_or_else(|| order_key.clone());
+        if lane.held.is_none() {
+            self.held += 1;
+        }
+        // A blocked row stands for each retrying lane; making one up here only means that it is written with the next delta.
+        let held = lane.held.get_or_insert_with(|| Box::new(Held { followers, ..Held::new(key, position, now) }));
+        held.retries.insert(position);
+        held.row.resume_after = held.row.resume_after.max(position);
+        held.read_to = held.row.resume_after;
+    }
+
+    /// Puts a row that has its turn into the schedule.
+    pub(super) fn plan_attempt(&mut self, position: Position) {
+        let Some(row) = self.state.retrying.get(&position) else { return };
+        if self.schedule.to_read.contains(&position) {
+            return;
+        }
+        if row.failures >= self.state.row.spec.retry.max_attempts {
+            self.schedule.to_read.insert(position);
+        } else {
+            self.schedule.plan(row);
+        }
+    }
+
+    /// Brings a lane in order after something of it changed: over, next attempt, catching up, or forgotten.
+    pub(super) fn after(&mut self, lane_id: LaneId) {
+        let Some(lane) = self.lanes.get_mut(lane_id) else { return };
+        let Some(key) = lane.key.clone() else { return };
+        if lane.held.as_ref().is_some_and(|held| held.is_over()) {
+            lane.held = None;
+            self.held -= 1;
+        }
+        if self.held > 0 || self.unsynced.contains(&lane_id) || self.state.blocked.contains_key(&key) {
+            if lane.held.as_ref().map(|held| &held.row) == self.state.blocked.get(&key) {
+                self.unsynced.remove(&lane_id);
+            } else {
+                self.unsynced.insert(lane_id);
+            }
+        }
+        let next = lane.held.as_ref().filter(|held| !held.by_dead).and_then(|held| held.retries.first().copied());
+        let catching = lane.held.as_ref().is_some_and(|held| held.is_catching_up());
+        if let Some(position) = next.filter(|position| !self.flight.contains(*position)) {
+            self.plan_attempt(position);
+        }
+        if catching {
+            self.catching.insert(lane_id);
+        } else {
+            self.catching.remove(&lane_id);
+        }
+        if !self.unsynced.contains(&lane_id) {
+            self.lanes.release(lane_id);
+        }
+    }
+
+    /// Jumps over positions that were passed before the last start.
+    pub(super) fn skip_passed(&mut self) {
+        self.open.scanned = self.state.passed_through(self.open.scanned);
+    }
+
+    /// The order key's lane of a redriven delivery is none.
+    pub(super) fn lane_of(&mut self, order_key: &OrderKey, redriven: bool) -> LaneId {
+        if redriven { NO_LANE } else { self.lanes.intern(order_key) }
+    }
+
+    /// Tells the session about leases taken away.
+    pub(super) fn tell_lost(&mut self, mut leases: Vec<LostLease>) {
+        if let Some(session) = self.session.as_ref().filter(|_| !leases.is_empty()) {
+            leases.sort_unstable_by_key(|lease| lease.position);
+            self.outbox.push(Output::LeaseLost { session: session.id, leases });
+        }
+    }
+}

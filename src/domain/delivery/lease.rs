@@ -1,0 +1,208 @@
+//! What the engine holds of single deliveries: read and not sent, reserved, or out under a lease.
+//!
+//! One time base: the host passes a wall time that never goes back (a wall anchor plus monotonic time), so that leases and
+//! persisted due times are the same numbers.
+
+use std::{
+    collections::{HashMap, hash_map},
+    hash::{BuildHasherDefault, Hasher},
+};
+
+use super::{
+    messages::{Candidate, Token},
+    order::LaneId,
+};
+use crate::domain::ids::{Micros, Position};
+
+/// How far a delivery is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Read, not sent.
+    Ready,
+    /// Its disclosure is being recorded.
+    Reserved {
+        /// Batch.
+        batch: u64,
+    },
+    /// Handed to the session.
+    Sent {
+        /// Lease runs out then.
+        expires: Micros,
+        /// The total limit of the lease counts from here.
+        base: Micros,
+    },
+}
+
+/// What the change under way makes of a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Deciding {
+    Ack,
+    Reject,
+    /// Failed or dead by attempts.
+    Fail,
+    Release,
+}
+
+impl Deciding {
+    /// The position counts as passed after it.
+    pub(super) const fn passes(self) -> bool {
+        !matches!(self, Self::Release)
+    }
+}
+
+/// One delivery in memory.
+#[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts of one delivery")]
+pub(super) struct Slot {
+    pub candidate: Candidate,
+    pub lane: LaneId,
+    /// Its position counts as passed already (a retry, or read again for a key that was blocked).
+    pub passed: bool,
+    pub redriven: bool,
+    /// To be sent alone.
+    pub suspect: bool,
+    /// Counted failures.
+    pub failures: u32,
+    pub stage: Stage,
+    pub token: Token,
+    /// A settle of it is queued: its lease does not run out.
+    pub queued: bool,
+    pub deciding: Option<Deciding>,
+}
+
+impl Slot {
+    pub(super) fn is_sent(&self) -> bool {
+        matches!(self.stage, Stage::Sent { .. })
+    }
+
+    pub(super) fn is_out(&self) -> bool {
+        self.stage != Stage::Ready
+    }
+
+    /// Makes the lease last until `until` at least, but not beyond the total limit. Never shortens it.
+    pub(super) fn extend(&mut self, until: Micros, total: Micros) {
+        if let Stage::Sent { expires, base } = &mut self.stage {
+            *expires = until.min(base.saturating_add(total)).max(*expires);
+        }
+    }
+
+    /// Starts the lease anew: what was before (waiting behind others, a stalled store) was not the consumer's time.
+    pub(super) fn restart(&mut self, now: Micros, lease: Micros) {
+        if let Stage::Sent { expires, base } = &mut self.stage {
+            *base = now;
+            *expires = (*expires).max(now.saturating_add(lease));
+        }
+    }
+}
+
+/// Positions are dense small numbers: one multiplication spreads them well enough, and nobody outside chooses them.
+#[derive(Default)]
+pub(super) struct PositionHasher(u64);
+
+impl Hasher for PositionHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        let spread = (self.0 ^ value).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        self.0 = spread ^ (spread >> 32);
+    }
+}
+
+/// All deliveries in memory, and the sums over those that are out.
+#[derive(Debug)]
+pub(super) struct Flight {
+    slots: HashMap<Position, Slot, BuildHasherDefault<PositionHasher>>,
+    /// Reserved or sent.
+    pub out: u32,
+    pub out_bytes: u64,
+    /// Of those out, the suspects: one or none.
+    pub suspects_out: u32,
+    /// No lease runs out before this (a lower bound, made exact when it is reached).
+    pub bound: Micros,
+}
+
+impl Flight {
+    pub(super) fn new() -> Self {
+        Self { slots: HashMap::default(), out: 0, out_bytes: 0, suspects_out: 0, bound: Micros::MAX }
+    }
+
+    pub(super) fn get(&self, position: Position) -> Option<&Slot> {
+        self.slots.get(&position)
+    }
+
+    pub(super) fn get_mut(&mut self, position: Position) -> Option<&mut Slot> {
+        self.slots.get_mut(&position)
+    }
+
+    pub(super) fn contains(&self, position: Position) -> bool {
+        self.slots.contains_key(&position)
+    }
+
+    pub(super) fn insert(&mut self, slot: Slot) {
+        self.slots.insert(slot.candidate.position, slot);
+    }
+
+    /// Reserves a ready delivery under a token.
+    pub(super) fn reserve(&mut self, position: Position, batch: u64, token: Token) -> Option<&Slot> {
+        let slot = self.slots.get_mut(&position)?;
+        slot.stage = Stage::Reserved { batch };
+        slot.token = token;
+        self.out += 1;
+        self.out_bytes += slot.candidate.bytes;
+        self.suspects_out += u32::from(slot.suspect);
+        Some(slot)
+    }
+
+    /// Starts the lease of a reserved delivery.
+    pub(super) fn send(&mut self, position: Position, now: Micros, lease: Micros) {
+        if let Some(slot) = self.slots.get_mut(&position) {
+            let expires = now.saturating_add(lease);
+            slot.stage = Stage::Sent { expires, base: now };
+            self.bound = self.bound.min(expires);
+        }
+    }
+
+    /// Makes a delivery ready again. Returns what it was.
+    pub(super) fn back(&mut self, position: Position) -> Option<(Stage, &Slot)> {
+        let slot = self.slots.get_mut(&position)?;
+        let was = slot.stage;
+        if was != Stage::Ready {
+            self.out -= 1;
+            self.out_bytes -= slot.candidate.bytes;
+            self.suspects_out -= u32::from(slot.suspect);
+        }
+        slot.stage = Stage::Ready;
+        (slot.queued, slot.deciding) = (false, None);
+        Some((was, slot))
+    }
+
+    pub(super) fn remove(&mut self, position: Position) -> Option<Slot> {
+        let slot = self.slots.remove(&position)?;
+        if slot.is_out() {
+            self.out -= 1;
+            self.out_bytes -= slot.candidate.bytes;
+            self.suspects_out -= u32::from(slot.suspect);
+        }
+        Some(slot)
+    }
+
+    /// Positions of the deliveries that satisfy a condition, ascending.
+    pub(super) fn positions(&self, mut which: impl FnMut(&Slot) -> bool) -> Vec<Position> {
+        let mut found: Vec<_> = self.slots.iter().filter(|(_, slot)| which(slot)).map(|(position, _)| *position).collect();
+        found.sort_unstable();
+        found
+    }
+
+    /// Every delivery, in no particular order: for changes that do not depend on it.
+    pub(super) fn values_mut(&mut self) -> hash_map::ValuesMut<'_, Position, Slot> {
+        self.slots.values_mut()
+    }
+}

@@ -1,0 +1,92 @@
+//! Numbers for people and timers.
+
+use super::{
+    engine::Engine,
+    messages::{PauseReason, Status},
+};
+use crate::domain::ids::Micros;
+
+impl Engine {
+    /// The numbers at this moment.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        Status {
+            head: self.head,
+            floor: self.open.floor(&self.flight).max(self.state.floor),
+            scanned: self.open.scanned,
+            in_flight: u64::from(self.flight.out),
+            in_flight_bytes: self.flight.out_bytes,
+            retrying: self.state.retrying.len() as u64,
+            dead_letters: self.state.dead.len() as u64,
+            blocked: self.state.blocked.len() as u64,
+            epoch: self.state.epoch,
+            pause: self.pause_reason(),
+            attached: self.attached().is_some(),
+            lag: self.head.saturating_sub(self.open.scanned),
+        }
+    }
+
+    /// Why nothing more is being sent although there may be something to send.
+    fn pause_reason(&self) -> Option<PauseReason> {
+        if let Some(standstill) = self.standstill() {
+            return Some(standstill);
+        }
+        let ready = self.open.ready + self.urgent.len() + self.suspects.len();
+        let furthest = self.furthest();
+        if ready == 0 && self.open.scanned >= self.head.min(furthest) {
+            if self.open.scanned < self.head {
+                return Some(PauseReason::MaxSpan);
+            }
+            return (self.held > 0 && self.flight.out == 0).then_some(PauseReason::KeyBlocked);
+        }
+        let session = self.attached()?;
+        if self.flight.out > 0 && (self.is_alone() || self.flight.out >= self.state.row.spec.max_in_flight) {
+            return Some(PauseReason::MaxInFlight);
+        }
+        if self.flight.out >= session.window.records || self.is_window_full_by_bytes(session.window.bytes) {
+            return Some(PauseReason::Window);
+        }
+        if self.open.ready == ready && self.open.cursor > furthest {
+            return Some(PauseReason::MaxSpan);
+        }
+        (self.lanes.is_total() && self.held > 0 && self.flight.out == 0 && self.urgent.is_empty() && self.suspects.is_empty())
+            .then_some(PauseReason::KeyBlocked)
+    }
+
+    fn is_window_full_by_bytes(&self, bytes: u64) -> bool {
+        let next = self.urgent.first().or_else(|| {
+            let index = self.open.queue.partition_point(|position| *position < self.open.cursor);
+            self.open.queue.get(index)
+        });
+        let next = next.and_then(|position| self.flight.get(*position)).map_or(0, |slot| slot.candidate.bytes);
+        self.flight.out > 0 && self.flight.out_bytes + next > bytes
+    }
+
+    /// When `tick` has something to do at the latest; `None` = nothing is timed. It may be early, never late. A host that passes
+    /// it is to call `tick`, then `pump`.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Micros> {
+        let mut deadlines = Vec::with_capacity(4);
+        if !self.stalled && self.change.is_none() {
+            let own = |at: Micros| at.max(self.not_before);
+            if self.flight.out > 0 && self.flight.bound < Micros::MAX {
+                deadlines.push(own(self.flight.bound));
+            }
+            if let Some(until) = self.session.as_ref().and_then(|session| session.grace_until) {
+                deadlines.push(own(until));
+            }
+            if self.has_skips() {
+                deadlines.push(own(self.skips_due));
+            }
+            if !self.overdue.is_empty() || !self.withheld.is_empty() {
+                deadlines.push(own(self.now));
+            }
+        }
+        if self.standstill().is_none()
+            && let Some(due) = self.schedule.next()
+        {
+            deadlines.push(due.max(self.schedule.allowed_at()));
+        }
+        deadlines.into_iter().min()
+    }
+}

@@ -1,0 +1,383 @@
+//! The committer: the one writer of a process. Acts queue; a transaction takes all that wait, so that durable is fast: while one
+//! group is on its way to the disk, the next gathers.
+//!
+//! Invariants: an act is answered only after its group is on disk and the tail shows it; the queue is bounded in acts and in
+//! bytes, and who finds it full is refused at once; every act taken is answered, also when the gateway closes.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub use super::tail::Tail;
+use super::{Class, Refused};
+use crate::{
+    clock::World,
+    domain::{
+        ids::{Micros, Position},
+        ledger::{Act, Change, Committed, Head, Outcome},
+    },
+    store::{Store, StoreError},
+};
+
+/// Bounds of the queue and of a group.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Acts that may wait.
+    pub queued_acts: usize,
+    /// Bytes of content that may wait or be on their way to the disk; no act may carry more.
+    pub queued_bytes: usize,
+    /// Acts of one group.
+    pub group_acts: usize,
+    /// Bytes of content after which a group takes no further act.
+    pub group_bytes: usize,
+    /// How long a group waits for more acts than are there; zero is right unless commits are dear.
+    pub linger: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { queued_acts: 4096, queued_bytes: 64 << 20, group_acts: 512, group_bytes: 4 << 20, linger: Duration::ZERO }
+    }
+}
+
+/// A committed act.
+#[derive(Debug, Clone)]
+pub struct Done {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Commit time of its group; of the commit before it, when nothing was written.
+    pub committed_at: Micros,
+    /// Last position of the ledger after its group.
+    pub head: Position,
+}
+
+/// Numbers since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CommitNumbers {
+    /// Groups committed.
+    pub groups: u64,
+    /// Acts in them.
+    pub acts: u64,
+    /// Bytes of content in them.
+    pub bytes: u64,
+    /// Groups that the store did not take.
+    pub failed: u64,
+    /// Acts refused because the queue was full.
+    pub overloaded: u64,
+    /// Duration of the last commit, microseconds.
+    pub last_commit_us: u64,
+}
+
+#[derive(Default)]
+struct Counters {
+    groups: AtomicU64,
+    acts: AtomicU64,
+    bytes: AtomicU64,
+    failed: AtomicU64,
+    overloaded: AtomicU64,
+    last_commit_us: AtomicU64,
+}
+
+/// Handle of the committer. Clones share one queue.
+#[derive(Clone)]
+pub struct Committer {
+    queue: mpsc::Sender<Waiting>,
+    room: Arc<Semaphore>,
+    numbers: Arc<Counters>,
+    tail: Tail,
+    closing: CancellationToken,
+    task: TaskTracker,
+}
+
+struct Waiting {
+    act: Act,
+    bytes: usize,
+    answer: oneshot::Sender<Result<Done, Refused>>,
+    room: OwnedSemaphorePermit,
+}
+
+/// Bytes that one permit of the queue stands for.
+const ROOM_UNIT: usize = 1024;
+
+impl Committer {
+    /// Starts it over a store, at the store's head.
+    ///
+    /// # Errors
+    /// When the head cannot be read.
+    pub async fn start(store: Arc<dyn Store>, world: World, bounds: Bounds) -> Result<Self, StoreError> {
+        let tail = Tail::at(store.head().await?.position);
+        let (queue, waiting) = mpsc::channel(bounds.queued_acts.max(1));
+        let numbers = Arc::new(Counters::default());
+        let room = Arc::new(Semaphore::new((bounds.queued_bytes / ROOM_UNIT).clamp(1, Semaphore::MAX_PERMITS)));
+        let loop_ = Loop { store, world, bounds, tail: tail.clone(), numbers: numbers.clone() };
+        let (closing, task) = (CancellationToken::new(), TaskTracker::new());
+        task.spawn(loop_.run(waiting, closing.clone()));
+        task.close();
+        Ok(Self { queue, room, numbers, tail, closing, task })
+    }
+
+    /// Takes no more acts, and returns when all that were taken are answered.
+    pub async fn close(&self) {
+        self.closing.cancel();
+        self.task.wait().await;
+    }
+
+    /// Commits one act; answers after it is on disk. An answer that is no longer wanted changes nothing: the act is done.
+    ///
+    /// # Errors
+    /// `OVERLOADED` when the queue is full, `SHUTTING_DOWN` while closing, else what the store said. What the domain refuses is an
+    /// outcome, not an error.
+    pub async fn commit(&self, act: Act) -> Result<Done, Refused> {
+        let bytes = content_bytes(&act);
+        let units = u32::try_from(bytes.div_ceil(ROOM_UNIT).max(1)).unwrap_or(u32::MAX);
+        let room = self.room.clone().try_acquire_many_owned(units).map_err(|_| self.overloaded())?;
+        let (answer, answered) = oneshot::channel();
+        self.queue.try_send(Waiting { act, bytes, answer, room }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => self.overloaded(),
+            mpsc::error::TrySendError::Closed(_) => shutting_down(),
+        })?;
+        answered.await.unwrap_or_else(|_| Err(shutting_down()))
+    }
+
+    /// "Committed up to n", as it moves.
+    pub fn tail(&self) -> Tail {
+        self.tail.clone()
+    }
+
+    /// Numbers since the start.
+    pub fn numbers(&self) -> CommitNumbers {
+        let read = |number: &AtomicU64| number.load(Ordering::Relaxed);
+        CommitNumbers {
+            groups: read(&self.numbers.groups),
+            acts: read(&self.numbers.acts),
+            bytes: read(&self.numbers.bytes),
+            failed: read(&self.numbers.failed),
+            overloaded: read(&self.numbers.overloaded),
+            last_commit_us: read(&self.numbers.last_commit_us),
+        }
+    }
+
+    fn overloaded(&self) -> Refused {
+        self.numbers.overloaded.fetch_add(1, Ordering::Relaxed);
+        Refused {
+            retry_after: Some(Duration::from_millis(200)),
+            ..Refused::new(
+                Class::ResourceExhausted,
+                "OVERLOADED",
+                "待办事项过多，请稍后重试",
+                "too many acts are waiting to be committed; try again shortly",
+            )
+        }
+    }
+}
+
+fn shutting_down() -> Refused {
+    Refused {
+        retry_after: Some(Duration::from_secs(2)),
+        ..Refused::new(
+            Class::Unavailable,
+            "SHUTTING_DOWN",
+            "网关正在关闭，请重新连接后以相同编号重试",
+            "the gateway is closing; reconnect and ask again with the same ids",
+        )
+    }
+}
+
+/// Bytes of content an act carries; what else it has is small.
+fn content_bytes(act: &Act) -> usize {
+    match &act.change {
+        Change::Publish(publish) => publish.drafts.iter().map(|draft| draft.sections.len()).sum(),
+        _ => 0,
+    }
+}
+
+struct Loop {
+    store: Arc<dyn Store>,
+    world: World,
+    bounds: Bounds,
+    tail: Tail,
+    numbers: Arc<Counters>,
+}
+
+/// Acts of one transaction beside those who wait for them.
+struct Group {
+    acts: Vec<Act>,
+    bytes: usize,
+    answers: Vec<Answer>,
+}
+
+struct Answer {
+    to: oneshot::Sender<Result<Done, Refused>>,
+    /// Given back with the answer.
+    room: OwnedSemaphorePermit,
+}
+
+impl Group {
+    fn of(first: Waiting) -> Self {
+        let mut group = Self { acts: Vec::new(), bytes: 0, answers: Vec::new() };
+        group.add(first);
+        group
+    }
+
+    fn add(&mut self, waiting: Waiting) {
+        self.bytes += waiting.bytes;
+        self.acts.push(waiting.act);
+        self.answers.push(Answer { to: waiting.answer, room: waiting.room });
+    }
+
+    fn has_room(&self, bounds: &Bounds) -> bool {
+        self.acts.len() < bounds.group_acts && self.bytes < bounds.group_bytes
+    }
+}
+
+impl Answer {
+    /// Nobody waiting any more is no error: the act is done all the same.
+    fn give(self, answer: Result<Done, Refused>) {
+        drop(self.room);
+        let _ = self.to.send(answer);
+    }
+}
+
+impl Loop {
+    /// Ends when it is closed, or every handle is gone, and the queue is empty.
+    async fn run(self, mut waiting: mpsc::Receiver<Waiting>, closing: CancellationToken) {
+        loop {
+            let first = tokio::select! {
+                biased;
+                () = closing.cancelled(), if !waiting.is_closed() => {
+                    waiting.close();
+                    continue;
+                }
+                first = waiting.recv() => first,
+            };
+            let Some(first) = first else { return };
+            let mut group = Group::of(first);
+            if !self.bounds.linger.is_zero() {
+                tokio::time::sleep(self.bounds.linger).await;
+            }
+            while group.has_room(&self.bounds) {
+                let Ok(next) = waiting.try_recv() else { break };
+                group.add(next);
+            }
+            self.commit(group).await;
+        }
+    }
+
+    async fn commit(&self, group: Group) {
+        let Group { acts, bytes, answers } = group;
+        match self.attempt(&acts, bytes).await {
+            Ok(committed) => answer_all(answers, committed),
+            Err(error) => self.rerun(&acts, answers, error).await,
+        }
+    }
+
+    /// One transaction, measured.
+    async fn attempt(&self, acts: &[Act], bytes: usize) -> Result<Committed, Failed> {
+        let group_id = self.world.random_u128();
+        let started = self.world.clock.monotonic();
+        let result = self.store.commit(group_id, self.world.clock.now(), acts).await;
+        let took = self.world.clock.monotonic().saturating_sub(started);
+        self.numbers.last_commit_us.store(took.as_micros() as u64, Ordering::Relaxed);
+        match result {
+            Ok(committed) => {
+                self.numbers.groups.fetch_add(1, Ordering::Relaxed);
+                self.numbers.acts.fetch_add(acts.len() as u64, Ordering::Relaxed);
+                self.numbers.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+                self.tail.advance(committed.head.position);
+                Ok(committed)
+            }
+            Err(error) => {
+                self.numbers.failed.fetch_add(1, Ordering::Relaxed);
+                Err(self.resolve(group_id, error).await)
+            }
+        }
+    }
+
+    /// Whether the failed group is on disk after all: its id tells, where the store can be asked.
+    async fn resolve(&self, group_id: u128, error: StoreError) -> Failed {
+        if !matches!(error, StoreError::Unavailable(_)) {
+            return Failed::NotWritten(error);
+        }
+        match self.store.is_committed(group_id).await {
+            Ok(false) => Failed::NotWritten(error),
+            Ok(true) => {
+                if let Ok(head) = self.store.head().await {
+                    self.tail.advance(head.position);
+                }
+                Failed::Unknown(error)
+            }
+            Err(_) => Failed::Unknown(error),
+        }
+    }
+
+    /// What the store would not take together is tried singly, once: one act that the store cannot take must not fail the others.
+    /// When there is no room for one, there is none for the rest of the group either; the next group tries anew, and so the
+    /// gateway recovers by itself.
+    async fn rerun(&self, acts: &[Act], answers: Vec<Answer>, failed: Failed) {
+        tracing::warn!(acts = acts.len(), error = %failed.error(), "a group was not committed");
+        let mut hopeless = match &failed {
+            Failed::Unknown(_) | Failed::NotWritten(StoreError::Newer { .. }) => Some(failed.refused()),
+            Failed::NotWritten(StoreError::Full(_) | StoreError::Damaged(_)) if acts.len() == 1 => Some(failed.refused()),
+            Failed::NotWritten(_) => None,
+        };
+        for (act, answer) in acts.iter().zip(answers) {
+            if let Some(refused) = &hopeless {
+                answer.give(Err(refused.clone()));
+                continue;
+            }
+            match self.attempt(std::slice::from_ref(act), content_bytes(act)).await {
+                Ok(committed) => answer_all(vec![answer], committed),
+                Err(failed) => {
+                    hopeless = matches!(failed, Failed::NotWritten(StoreError::Full(_))).then(|| failed.refused());
+                    answer.give(Err(failed.refused()));
+                }
+            }
+        }
+    }
+}
+
+fn answer_all(answers: Vec<Answer>, committed: Committed) {
+    let Head { position, committed_at, .. } = committed.head;
+    for (answer, outcome) in answers.into_iter().zip(committed.outcomes) {
+        answer.give(Ok(Done { outcome, committed_at, head: position }));
+    }
+}
+
+/// Why a group has no outcomes.
+enum Failed {
+    /// Nothing of it is on disk.
+    NotWritten(StoreError),
+    /// It is on disk, or may be, and its outcomes are lost. It must not be run again here: whoever asked asks again with the same
+    /// ids, and finds it done or has it done.
+    Unknown(StoreError),
+}
+
+impl Failed {
+    fn error(&self) -> &StoreError {
+        match self {
+            Self::NotWritten(error) | Self::Unknown(error) => error,
+        }
+    }
+
+    fn refused(&self) -> Refused {
+        match self {
+            Self::NotWritten(error) => error.clone().into(),
+            Self::Unknown(error) => Refused {
+                retry_after: Some(Duration::from_secs(1)),
+                ..Refused::new(
+                    Class::Unavailable,
+                    "STORE_UNAVAILABLE",
+                    format!("结果未知，可能已经办理：请以相同编号重试（{error}）"),
+                    format!("the outcome is not known, it may be done: ask again with the same ids ({error})"),
+                )
+            },
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The commit point.
+
+use sqlx::{Connection as _, Row as _, sqlite::SqliteRow};
+
+use super::{
+    Connection, SqliteStore,
+    errors::{Mapped as _, damaged},
+    evidence, facts, int, natural, read_set,
+    set_rows::Writing,
+    subscriptions,
+};
+use crate::{
+    domain::{
+        evidence::Frontier,
+        ids::Micros,
+        ledger::{Act, Committed, Decision, Head, Needs, WritePlan, decide},
+    },
+    store::StoreError,
+};
+
+/// The last groups by which an unknown outcome is resolved.
+const GROUPS_KNOWN: i64 = 64;
+
+/// Commits a group, or tells why not.
+///
+/// What an error means: with `Full`, `Damaged` nothing of the group is on disk. With `Unavailable` it may be: then this function
+/// has already looked for the group id itself and could not; the caller asks `is_committed` before it tries again.
+pub(super) async fn commit(store: &SqliteStore, group_id: u128, now: Micros, acts: &[Act]) -> Result<Committed, StoreError> {
+    let mut connection = store.writer.acquire().await.mapped()?;
+    let mut writing = Writing { connection: &mut connection, statements: 0 };
+    let mut decided = None;
+    let result = write(&mut writing, group_id, now, acts, &mut decided).await;
+    store.statements.store(writing.statements, std::sync::atomic::Ordering::Relaxed);
+    let Err(error) = result else {
+        return decided.ok_or_else(|| StoreError::Unavailable("the group was not decided".to_owned()));
+    };
+    // What the failed statement left of the transaction is not guessed at: the connection goes, its transaction with it.
+    drop(connection.detach().close_hard().await);
+    // A commit that failed may be on disk all the same (the sync failed after the frames were written). The group id tells.
+    match decided {
+        Some(committed) if is_committed(&mut *store.reader().await?, group_id).await? => Ok(committed),
+        _ => Err(error),
+    }
+}
+
+/// Fact and evidence, one transaction. `decided` is set when all that is left is the commit itself.
+async fn write(
+    writing: &mut Writing<'_>,
+    group_id: u128,
+    now: Micros,
+    acts: &[Act],
+    decided: &mut Option<Committed>,
+) -> Result<(), StoreError> {
+    // 1. Lock the head. `IMMEDIATE` takes the one write lock of the file at once: from here on nobody else moves the head, and
+    //    what is read below is what the write is based on. A crash before 6 leaves no trace of the group.
+    let mut transaction = writing.connection.begin_with("BEGIN IMMEDIATE").await.mapped()?;
+    let mut inside = Writing { connection: &mut transaction, statements: writing.statements + 2 };
+    let (head, frontier) = read_head(inside.connection).await?;
+
+    // 2. Read, in a handful of statements, everything that the group needs to know.
+    let read = read_set::load(&mut inside, &Needs::of(acts), frontier).await?;
+
+    // 3. Decide in memory. Positions, evidence indexes and the commit time are taken here, under the lock, in order.
+    let Decision { outcomes, writes, head } = decide(&head, now, read, acts);
+    if writes.is_empty() {
+        writing.statements = inside.statements;
+        *decided = Some(Committed { outcomes, head });
+        return transaction.rollback().await.mapped();
+    }
+
+    // 4. Write the facts.
+    facts::write(&mut inside, &writes).await?;
+    subscriptions::write(&mut inside, &writes.subscriptions).await?;
+
+    // 5. Write the evidence of the same acts, and move the head over both. A crash here still leaves nothing: whoever asked has
+    //    no answer, asks again with the same ids, and the acts are done then.
+    evidence::write(&mut inside, &writes).await?;
+    move_head(&mut inside, &head, &writes, group_id).await?;
+    writing.statements = inside.statements;
+    *decided = Some(Committed { outcomes, head });
+
+    // 6. Commit: returns after the log is synced. From here on positions, outcomes and evidence stand whatever happens. A crash
+    //    after it and before the answer leaves the caller without one: it asks again, and publishes are duplicates with the
+    //    original positions, settles are found settled.
+    transaction.commit().await.mapped()
+}
+
+/// The head and the right edge of the evidence tree.
+pub(super) async fn read_head(connection: &mut Connection) -> Result<(Head, Frontier), StoreError> {
+    let text = "SELECT position, committed_at, evidence_size, evidence_root, frontier FROM head";
+    let row: SqliteRow = sqlx::query(text).fetch_one(connection).await.mapped()?;
+    let root: Vec<u8> = row.try_get(3).mapped()?;
+    let frontier: &[u8] = row.try_get(4).mapped()?;
+    let head = Head {
+        position: natural(row.try_get(0).mapped()?)?,
+        committed_at: row.try_get(1).mapped()?,
+        evidence_size: natural(row.try_get(2).mapped()?)?,
+        evidence_root: root.try_into().map_err(|_| damaged("head.evidence_root", "not 32 bytes"))?,
+    };
+    let frontier = Frontier::from_bytes(frontier).map_err(|error| damaged("head.frontier", error))?;
+    if frontier.size() != head.evidence_size {
+        return Err(damaged("head.frontier", format!("{} leaves, the log has {}", frontier.size(), head.evidence_size)));
+    }
+    Ok((head, frontier))
+}
+
+async fn move_head(writing: &mut Writing<'_>, head: &Head, plan: &WritePlan, group_id: u128) -> Result<(), StoreError> {
+    let text = "UPDATE head SET position = ?, committed_at = ?, evidence_size = ?, evidence_root = ?, frontier = ?";
+    let query = sqlx::query(text)
+        .bind(int(head.position))
+        .bind(head.committed_at)
+        .bind(int(head.evidence_size))
+        .bind(head.evidence_root.to_vec())
+        .bind(plan.frontier.to_bytes());
+    writing.run(query).await?;
+    let query = sqlx::query("INSERT INTO commit_log (committed_at, position, evidence_size, group_id) VALUES (?, ?, ?, ?)")
+        .bind(head.committed_at)
+        .bind(int(head.position))
+        .bind(int(head.evidence_size))
+        .bind(group_id.to_be_bytes().to_vec());
+    writing.run(query).await?;
+    Ok(())
+}
+
+/// True when the group is among the last ones committed.
+pub(super) async fn is_committed(connection: &mut Connection, group_id: u128) -> Result<bool, StoreError> {
+    let text = "SELECT count(*) FROM (SELECT group_id FROM commit_log ORDER BY committed_at DESC LIMIT ?) WHERE group_id = ?";
+    let query = sqlx::query_scalar::<_, i64>(text).bind(GROUPS_KNOWN).bind(group_id.to_be_bytes().to_vec());
+    Ok(query.fetch_one(connection).await.mapped()? > 0)
+}
+
+/// Writes something that needs room of its own, and takes it back.
+pub(super) async fn probe(connection: &mut Connection) -> Result<(), StoreError> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.mapped()?;
+    sqlx::query("INSERT INTO probe (filling) VALUES (zeroblob(8192))").execute(&mut *transaction).await.mapped()?;
+    sqlx::query("DELETE FROM probe").execute(&mut *transaction).await.mapped()?;
+    transaction.commit().await.mapped()
+}

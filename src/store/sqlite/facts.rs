@@ -1,0 +1,103 @@
+//! Writing the ledger: revisions, records, keys, chains, attestations.
+
+use std::{collections::BTreeMap, sync::LazyLock};
+
+use serde_json::json;
+use sqlx::Row as _;
+
+use super::{
+    Connection,
+    errors::Mapped as _,
+    int,
+    read_set::{attestation_key, region_number},
+    records::order_subject,
+    rows::{REVISION_COLUMNS, bind_revision},
+    set_rows::{RowInsert, Writing},
+};
+use crate::{
+    domain::ledger::{Attestation, WritePlan},
+    store::StoreError,
+};
+
+static REVISIONS: LazyLock<RowInsert> =
+    LazyLock::new(|| RowInsert::new(&format!("INSERT INTO revision ({REVISION_COLUMNS}) VALUES"), 21, ""));
+
+static RECORDS: LazyLock<RowInsert> = LazyLock::new(|| {
+    RowInsert::new(
+        "INSERT INTO record (first_position, record_id, kind, order_key, nonconformity, revision, position, content_digest) VALUES",
+        8,
+        "ON CONFLICT (first_position) DO UPDATE SET revision = excluded.revision, position = excluded.position, \
+         content_digest = excluded.content_digest",
+    )
+});
+
+// A later revision is filed again under keys it has kept.
+static KEYS: LazyLock<RowInsert> =
+    LazyLock::new(|| RowInsert::new("INSERT OR IGNORE INTO record_key (key, position) VALUES", 2, ""));
+
+/// Writes what the group changes of the ledger.
+pub(super) async fn write(writing: &mut Writing<'_>, plan: &WritePlan) -> Result<(), StoreError> {
+    REVISIONS.run(writing, &plan.revisions, bind_revision).await?;
+    let records: Vec<_> = plan.records.iter().collect();
+    RECORDS
+        .run(writing, &records, |query, (id, record)| {
+            query
+                .bind(int(record.first_position))
+                .bind(id.as_str().to_owned())
+                .bind(i64::from(record.kind.number()))
+                .bind(record.order_key.0.clone())
+                .bind(record.nonconformity.map(int))
+                .bind(i64::from(record.revision))
+                .bind(int(record.position))
+                .bind(record.content_digest.to_vec())
+        })
+        .await?;
+    KEYS.run(writing, &keys(plan), |query, (key, position)| query.bind(*key).bind(*position)).await?;
+    write_chains(writing, plan).await?;
+    let attestations = plan.attestations.iter().map(|((publisher, feed, region), complete_to)| {
+        json!([publisher.as_str(), feed.name(), region_number(*region), complete_to])
+    });
+    let text = "INSERT INTO attestation (publisher, feed, region, complete_to)
+                SELECT value->>0, value->>1, value->>2, value->>3 FROM json_each(?1) WHERE true
+                ON CONFLICT DO UPDATE SET complete_to = excluded.complete_to";
+    writing.run_json(text, attestations.collect()).await
+}
+
+/// Keys of all revisions, in the order of their index, so that neighbours are written together.
+fn keys(plan: &WritePlan) -> Vec<(i64, i64)> {
+    let of_revision = plan.revisions.iter().flat_map(|revision| {
+        let first = int(revision.first_position);
+        let order = (order_subject(&revision.stored.order_key).0, int(revision.stored.position));
+        revision.subjects.iter().map(move |key| (key.0, first)).chain([order])
+    });
+    let mut keys: Vec<_> = of_revision.collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}
+
+async fn write_chains(writing: &mut Writing<'_>, plan: &WritePlan) -> Result<(), StoreError> {
+    let last: BTreeMap<_, _> = plan.chain.iter().map(|write| ((write.nonconformity, write.disposition), write.step)).collect();
+    let put = last.iter().filter_map(|((nonconformity, disposition), step)| {
+        step.as_ref().map(|step| json!([nonconformity, disposition, step.pack()]))
+    });
+    let drop = last
+        .iter()
+        .filter(|(_, step)| step.is_none())
+        .map(|((nonconformity, disposition), _)| json!([nonconformity, disposition]));
+    let text = "INSERT OR REPLACE INTO chain (nonconformity, disposition, step)
+                SELECT value->>0, value->>1, value->>2 FROM json_each(?1)";
+    writing.run_json(text, put.collect()).await?;
+    let text = "DELETE FROM chain WHERE (nonconformity, disposition) IN (SELECT value->>0, value->>1 FROM json_each(?1))";
+    writing.run_json(text, drop.collect()).await
+}
+
+pub(super) async fn attestations(connection: &mut Connection) -> Result<Vec<Attestation>, StoreError> {
+    let text = "SELECT publisher, feed, region, complete_to FROM attestation ORDER BY publisher, feed, region";
+    let rows = sqlx::query(text).fetch_all(connection).await.mapped()?;
+    let attestation = |row| {
+        let (publisher, feed, region) = attestation_key(row)?;
+        Ok(Attestation { publisher, feed, region, complete_to: row.try_get(3).mapped()? })
+    };
+    rows.iter().map(attestation).collect()
+}

@@ -1,0 +1,321 @@
+//! Subscriptions: what is kept of them, written as net changes, read whole.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use sqlx::{Connection as _, Row as _, sqlite::SqliteRow};
+
+use super::{
+    Connection,
+    errors::{Mapped as _, damaged},
+    int, natural,
+    records::numbers,
+    rows::{parse_participant, parse_record_id},
+    set_rows::Writing,
+};
+use crate::{
+    domain::{
+        delivery::{AckChunk, BlockedKey, DeadLetter, Failure, RetryRow, SubscriptionKey, SubscriptionRow, SubscriptionState},
+        digest::hex,
+        draft::OrderKey,
+        ids::{ParticipantId, Position},
+        ledger::SubscriptionWrite,
+    },
+    store::{
+        DeadLetterQuery, StoreError,
+        encoding::{decode, encode},
+    },
+};
+
+/// A subscription's name as tables have it.
+pub(super) fn text_key(key: &SubscriptionKey) -> String {
+    format!("{}/{}", key.participant, key.name)
+}
+
+/// Reads what [`text_key`] wrote.
+pub(super) fn parse_key(text: &str) -> Result<SubscriptionKey, StoreError> {
+    let (participant, name) = text.split_once('/').ok_or_else(|| damaged("a subscription", text))?;
+    Ok(SubscriptionKey { participant: parse_participant(participant)?, name: name.to_owned() })
+}
+
+/// Statements that drop everything of the subscriptions named in a JSON array.
+const DROP_ALL: [&str; 5] = [
+    "DELETE FROM subscription WHERE subscription IN (SELECT value FROM json_each(?1))",
+    "DELETE FROM subscription_chunk WHERE subscription IN (SELECT value FROM json_each(?1))",
+    "DELETE FROM subscription_retry WHERE subscription IN (SELECT value FROM json_each(?1))",
+    "DELETE FROM subscription_dead WHERE subscription IN (SELECT value FROM json_each(?1))",
+    "DELETE FROM subscription_blocked WHERE subscription IN (SELECT value FROM json_each(?1))",
+];
+
+const CREATE: &str = "INSERT INTO subscription
+    (subscription, spec, created_at, start_floor, snapshot_at, epoch, floor, failures, circuit_since)
+    SELECT value->>0, value->>1, value->>2, value->>3, value->>4, 0, value->>3, 0, NULL FROM json_each(?1)";
+
+// A NULL leaves the column as it is; the circuit's time may become NULL, so that its presence is said apart.
+const MOVE: &str = "UPDATE subscription SET
+    epoch = COALESCE(n.epoch, subscription.epoch), floor = COALESCE(n.floor, subscription.floor),
+    failures = COALESCE(n.failures, subscription.failures),
+    circuit_since = CASE WHEN n.failures IS NULL THEN subscription.circuit_since ELSE n.since END
+    FROM (SELECT value->>0 AS name, value->>1 AS epoch, value->>2 AS floor, value->>3 AS failures, value->>4 AS since
+          FROM json_each(?1)) AS n
+    WHERE subscription.subscription = n.name";
+
+const DROP_CHUNKS: &str = "DELETE FROM subscription_chunk WHERE (subscription, chunk) IN
+    (SELECT c.subscription, c.chunk FROM json_each(?1) j CROSS JOIN subscription_chunk c
+     ON c.subscription = j.value->>0 AND c.chunk < j.value->>1)";
+const PUT_CHUNKS: &str = "INSERT OR REPLACE INTO subscription_chunk (subscription, chunk, bits)
+    SELECT value->>0, value->>1, unhex(value->>2) FROM json_each(?1)";
+
+const DROP_RETRIES: &str =
+    "DELETE FROM subscription_retry WHERE (subscription, position) IN (SELECT value->>0, value->>1 FROM json_each(?1))";
+const PUT_RETRIES: &str = "INSERT OR REPLACE INTO subscription_retry
+    (subscription, position, order_key, failures, due, suspect, redriven, redrives, history)
+    SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8 FROM json_each(?1)";
+
+const DROP_DEAD: &str =
+    "DELETE FROM subscription_dead WHERE (subscription, position) IN (SELECT value->>0, value->>1 FROM json_each(?1))";
+const PUT_DEAD: &str = "INSERT OR REPLACE INTO subscription_dead
+    (subscription, position, record_id, revision, order_key, reason, died_at, redrives, history)
+    SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8 FROM json_each(?1)";
+
+const DROP_BLOCKED: &str =
+    "DELETE FROM subscription_blocked WHERE (subscription, order_key) IN (SELECT value->>0, value->>1 FROM json_each(?1))";
+const PUT_BLOCKED: &str = "INSERT OR REPLACE INTO subscription_blocked (subscription, order_key, blocked_by, resume_after, since)
+    SELECT value->>0, value->>1, value->>2, value->>3, value->>4 FROM json_each(?1)";
+
+/// Rows of all subscriptions of a group for one statement.
+fn rows<'w>(
+    writes: &'w BTreeMap<SubscriptionKey, SubscriptionWrite>,
+    of_one: impl Fn(&str, &'w SubscriptionWrite) -> Vec<Value>,
+) -> Vec<Value> {
+    writes.iter().flat_map(|(key, write)| of_one(&text_key(key), write)).collect()
+}
+
+/// Writes the net changes of a group: each statement at most once.
+pub(super) async fn write(
+    writing: &mut Writing<'_>,
+    writes: &BTreeMap<SubscriptionKey, SubscriptionWrite>,
+) -> Result<(), StoreError> {
+    if writes.is_empty() {
+        return Ok(());
+    }
+    let dropped = rows(writes, |name, write| if write.drop_all { vec![json!(name)] } else { Vec::new() });
+    if !dropped.is_empty() {
+        for text in DROP_ALL {
+            writing.run_json(text, dropped.clone()).await?;
+        }
+    }
+    writing.run_json(CREATE, rows(writes, |name, write| write.create.iter().map(|row| create_row(name, row)).collect())).await?;
+    writing.run_json(MOVE, rows(writes, |name, write| moved(name, write).into_iter().collect())).await?;
+    let below =
+        |name: &str, write: &SubscriptionWrite| write.drop_chunks_below.map(|below| json!([name, below])).into_iter().collect();
+    writing.run_json(DROP_CHUNKS, rows(writes, below)).await?;
+    let chunks = |name: &str, write: &SubscriptionWrite| {
+        write.chunks.iter().map(|(number, chunk)| json!([name, number, hex(&chunk_bytes(chunk))])).collect()
+    };
+    writing.run_json(PUT_CHUNKS, rows(writes, chunks)).await?;
+    writing.run_json(DROP_RETRIES, rows(writes, |name, write| dropped_rows(name, &write.retries))).await?;
+    writing.run_json(PUT_RETRIES, rows(writes, |name, write| put_rows(&write.retries, |row| retry_row(name, row)))).await?;
+    writing.run_json(DROP_DEAD, rows(writes, |name, write| dropped_rows(name, &write.dead))).await?;
+    writing.run_json(PUT_DEAD, rows(writes, |name, write| put_rows(&write.dead, |letter| dead_row(name, letter)))).await?;
+    let unblocked = |name: &str, write: &SubscriptionWrite| {
+        write.blocked.iter().filter(|(_, row)| row.is_none()).map(|(key, _)| json!([name, key.0])).collect()
+    };
+    writing.run_json(DROP_BLOCKED, rows(writes, unblocked)).await?;
+    let blocked = |row: &BlockedKey, name: &str| json!([name, row.order_key.0, row.blocked_by, row.resume_after, row.since]);
+    writing.run_json(PUT_BLOCKED, rows(writes, |name, write| put_rows(&write.blocked, |row| blocked(row, name)))).await
+}
+
+fn dropped_rows<T>(name: &str, rows: &BTreeMap<Position, Option<T>>) -> Vec<Value> {
+    rows.iter().filter(|(_, row)| row.is_none()).map(|(position, _)| json!([name, position])).collect()
+}
+
+fn put_rows<K, T>(rows: &BTreeMap<K, Option<T>>, form: impl Fn(&T) -> Value) -> Vec<Value> {
+    rows.values().flatten().map(form).collect()
+}
+
+fn create_row(name: &str, row: &SubscriptionRow) -> Value {
+    json!([name, encode(&row.spec), row.created_at, row.start_floor, row.snapshot_at])
+}
+
+fn moved(name: &str, write: &SubscriptionWrite) -> Option<Value> {
+    let changed = write.epoch.is_some() || write.floor.is_some() || write.circuit.is_some();
+    let failures = write.circuit.map(|(failures, _)| failures);
+    let since = write.circuit.and_then(|(_, since)| since);
+    changed.then(|| json!([name, write.epoch, write.floor, failures, since]))
+}
+
+fn retry_row(name: &str, row: &RetryRow) -> Value {
+    json!([
+        name,
+        row.position,
+        row.order_key.0,
+        row.failures,
+        row.due,
+        u8::from(row.suspect),
+        u8::from(row.redriven),
+        row.redrives,
+        encode(&row.history)
+    ])
+}
+
+fn dead_row(name: &str, letter: &DeadLetter) -> Value {
+    json!([
+        name,
+        letter.position,
+        letter.record_id.as_str(),
+        letter.revision,
+        letter.order_key.0,
+        letter.reason,
+        letter.died_at,
+        letter.redrives,
+        encode(&letter.history)
+    ])
+}
+
+fn chunk_bytes(chunk: &AckChunk) -> Vec<u8> {
+    chunk.0.iter().flat_map(|word| word.to_be_bytes()).collect()
+}
+
+fn parse_chunk(bytes: &[u8]) -> Result<AckChunk, StoreError> {
+    let (words, rest) = bytes.as_chunks::<8>();
+    let words: Vec<u64> = words.iter().map(|word| u64::from_be_bytes(*word)).collect();
+    let words: Box<[u64; 64]> =
+        words.into_boxed_slice().try_into().map_err(|_| damaged("subscription_chunk.bits", "not 64 words"))?;
+    if rest.is_empty() { Ok(AckChunk(words)) } else { Err(damaged("subscription_chunk.bits", "not 64 words")) }
+}
+
+/// Everything kept of a subscription, of one moment.
+pub(super) async fn load(connection: &mut Connection, key: &SubscriptionKey) -> Result<Option<SubscriptionState>, StoreError> {
+    let mut moment = connection.begin().await.mapped()?;
+    let state = load_inside(&mut moment, key).await;
+    moment.rollback().await.mapped()?;
+    state
+}
+
+async fn load_inside(connection: &mut Connection, key: &SubscriptionKey) -> Result<Option<SubscriptionState>, StoreError> {
+    let name = text_key(key);
+    let text = "SELECT spec, created_at, start_floor, snapshot_at, epoch, floor, failures, circuit_since
+                FROM subscription WHERE subscription = ?";
+    let Some(row) = sqlx::query(text).bind(name.clone()).fetch_optional(&mut *connection).await.mapped()? else {
+        return Ok(None);
+    };
+    let mut state = SubscriptionState {
+        row: SubscriptionRow {
+            key: key.clone(),
+            spec: decode(row.try_get(0).mapped()?)?,
+            created_at: row.try_get(1).mapped()?,
+            start_floor: natural(row.try_get(2).mapped()?)?,
+            snapshot_at: natural(row.try_get(3).mapped()?)?,
+        },
+        epoch: natural(row.try_get(4).mapped()?)?,
+        floor: natural(row.try_get(5).mapped()?)?,
+        chunks: BTreeMap::new(),
+        retrying: BTreeMap::new(),
+        blocked: BTreeMap::new(),
+        dead: BTreeMap::new(),
+        consecutive_failures: row.try_get(6).mapped()?,
+        circuit_open_since: row.try_get(7).mapped()?,
+    };
+    for row in fetch(connection, "SELECT chunk, bits FROM subscription_chunk WHERE subscription = ?", &name).await? {
+        state.chunks.insert(natural(row.try_get(0).mapped()?)?, parse_chunk(row.try_get(1).mapped()?)?);
+    }
+    let text = "SELECT position, order_key, failures, due, suspect, redriven, redrives, history
+                FROM subscription_retry WHERE subscription = ?";
+    for row in fetch(connection, text, &name).await? {
+        let row = parse_retry(&row)?;
+        state.retrying.insert(row.position, row);
+    }
+    let text = "SELECT order_key, blocked_by, resume_after, since FROM subscription_blocked WHERE subscription = ?";
+    for row in fetch(connection, text, &name).await? {
+        let row = parse_blocked(&row)?;
+        state.blocked.insert(row.order_key.clone(), row);
+    }
+    for row in fetch(connection, "SELECT position, order_key FROM subscription_dead WHERE subscription = ?", &name).await? {
+        state.dead.insert(natural(row.try_get(0).mapped()?)?, OrderKey(row.try_get(1).mapped()?));
+    }
+    Ok(Some(state))
+}
+
+async fn fetch(connection: &mut Connection, text: &'static str, name: &str) -> Result<Vec<SqliteRow>, StoreError> {
+    sqlx::query(text).bind(name.to_owned()).fetch_all(connection).await.mapped()
+}
+
+fn history(row: &SqliteRow, index: usize) -> Result<Vec<Failure>, StoreError> {
+    decode(row.try_get(index).mapped()?)
+}
+
+fn parse_retry(row: &SqliteRow) -> Result<RetryRow, StoreError> {
+    Ok(RetryRow {
+        position: natural(row.try_get(0).mapped()?)?,
+        order_key: OrderKey(row.try_get(1).mapped()?),
+        failures: row.try_get(2).mapped()?,
+        due: row.try_get(3).mapped()?,
+        suspect: row.try_get(4).mapped()?,
+        redriven: row.try_get(5).mapped()?,
+        redrives: row.try_get(6).mapped()?,
+        history: history(row, 7)?,
+    })
+}
+
+fn parse_blocked(row: &SqliteRow) -> Result<BlockedKey, StoreError> {
+    Ok(BlockedKey {
+        order_key: OrderKey(row.try_get(0).mapped()?),
+        blocked_by: natural(row.try_get(1).mapped()?)?,
+        resume_after: natural(row.try_get(2).mapped()?)?,
+        since: row.try_get(3).mapped()?,
+    })
+}
+
+fn parse_dead(row: &SqliteRow) -> Result<DeadLetter, StoreError> {
+    Ok(DeadLetter {
+        position: natural(row.try_get(0).mapped()?)?,
+        record_id: parse_record_id(row.try_get(1).mapped()?)?,
+        revision: row.try_get(2).mapped()?,
+        order_key: OrderKey(row.try_get(3).mapped()?),
+        reason: row.try_get(4).mapped()?,
+        died_at: row.try_get(5).mapped()?,
+        redrives: row.try_get(6).mapped()?,
+        history: history(row, 7)?,
+    })
+}
+
+pub(super) async fn names(
+    connection: &mut Connection,
+    participant: &ParticipantId,
+    after: &str,
+    limit: usize,
+) -> Result<Vec<String>, StoreError> {
+    // All names of a participant lie between `p/` and `p0`, since `0` follows `/`.
+    let text =
+        "SELECT subscription FROM subscription WHERE subscription > ?1 AND subscription < ?2 ORDER BY subscription LIMIT ?3";
+    let query = sqlx::query(text)
+        .bind(format!("{participant}/{after}"))
+        .bind(format!("{participant}0"))
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX));
+    let rows = query.fetch_all(connection).await.mapped()?;
+    rows.iter().map(|row| Ok(parse_key(row.try_get(0).mapped()?)?.name)).collect()
+}
+
+pub(super) async fn dead_letters(
+    connection: &mut Connection,
+    key: &SubscriptionKey,
+    query: &DeadLetterQuery,
+    after: Position,
+    limit: usize,
+) -> Result<Vec<DeadLetter>, StoreError> {
+    let text = "SELECT position, record_id, revision, order_key, reason, died_at, redrives, history FROM subscription_dead
+                WHERE subscription = ?1 AND position > ?2
+                AND (?3 IS NULL OR position IN (SELECT value FROM json_each(?3)))
+                AND (?4 IS NULL OR reason = ?4) AND (?5 IS NULL OR order_key = ?5)
+                ORDER BY position LIMIT ?6";
+    let positions = query.positions.iter().map(|position| int(*position));
+    let query = sqlx::query(text)
+        .bind(text_key(key))
+        .bind(int(after))
+        .bind(if query.positions.is_empty() { None } else { Some(numbers(positions)) })
+        .bind(query.reason.clone())
+        .bind(query.order_key.as_ref().map(|key| key.0.clone()))
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX));
+    query.fetch_all(connection).await.mapped()?.iter().map(parse_dead).collect()
+}
