@@ -47,3 +47,6 @@ use crate::gateway::Caller;
 pub fn caller<T>(request: &Request<T>) -> Result<Arc<Caller>, Status> {
     request.extensions().get::<Arc<Caller>>().cloned().ok_or_else(|| Status::internal("the request came by no door"))
 }
+
+#[cfg(test)]
+mod tests;
