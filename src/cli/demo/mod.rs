@@ -104,12 +104,9 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<(), Failure>
     let house = House::build(&folder, context.world.clone())?;
     if !context.json() {
         let shown = folder.display();
-        context.note(&format!(
-            "{}",
-            context.say(
-                &format!("通报演示：证书、配置和数据都在 {shown}"),
-                &format!("Tongbao demonstration: certificates, configuration and data are in {shown}")
-            )
+        context.note(context.say(
+            &format!("通报演示：证书、配置和数据都在 {shown}"),
+            &format!("Tongbao demonstration: certificates, configuration and data are in {shown}"),
         ));
     }
     let running = house.start().await?;
@@ -150,12 +147,37 @@ async fn walk(context: &Context, house: &House) -> Told {
             });
         };
     }
-    step!("a", "监管部门发布摸底表和不合格名单；填错的表被逐格指出", "a regulator publishes its workbooks; a bad one is refused cell by cell", publishing::publish);
-    step!("b", "海关订阅：重试、拒收、重投、断线续传、逐条确认", "customs receives: retries, rejects, redrives, is cut off, resumes, acknowledges all", consume::consume);
-    step!("c", "商务部门按信用代码调取一企一档，并发布白名单", "commerce pulls an enterprise by credit code and publishes an allow-list entry", publishing::commerce);
+    step!(
+        "a",
+        "监管部门发布摸底表和不合格名单；填错的表被逐格指出",
+        "a regulator publishes its workbooks; a bad one is refused cell by cell",
+        publishing::publish
+    );
+    step!(
+        "b",
+        "海关订阅：重试、拒收、重投、断线续传、逐条确认",
+        "customs receives: retries, rejects, redrives, is cut off, resumes, acknowledges all",
+        consume::consume
+    );
+    step!(
+        "c",
+        "商务部门按信用代码调取一企一档，并发布白名单",
+        "commerce pulls an enterprise by credit code and publishes an allow-list entry",
+        publishing::commerce
+    );
     step!("d", "海关筛查四票申报", "customs screens four declarations", screening::screen);
-    step!("e", "未登记的证书和没有权限的系统被拒绝，并留下证据", "an unregistered certificate and one without the right are refused, on the record", refuse::refuse);
-    step!("f", "证明一次投递，离线核验全部日志；改动一个字节即被发现", "one delivery is proved, the whole log verified offline; one changed byte is found", prove::prove);
+    step!(
+        "e",
+        "未登记的证书和没有权限的系统被拒绝，并留下证据",
+        "an unregistered certificate and one without the right are refused, on the record",
+        refuse::refuse
+    );
+    step!(
+        "f",
+        "证明一次投递，离线核验全部日志；改动一个字节即被发现",
+        "one delivery is proved, the whole log verified offline; one changed byte is found",
+        prove::prove
+    );
     stage.latencies.sort_unstable();
     let at = |share: f64| {
         let index = ((stage.latencies.len() as f64) * share) as usize;
@@ -201,7 +223,10 @@ fn summary(context: &Context, told: &Told) -> String {
 fn next_commands(context: &Context, house: &House) -> String {
     let program = std::env::current_exe().map_or_else(|_| "tongbao".to_owned(), |path| path.display().to_string());
     let profile = |participant: &str| house.profile_file(participant).display().to_string();
-    let heading = context.say("网关继续运行，可另开终端试试（Ctrl-C 结束）：", "The gateway keeps serving; try in another terminal (Ctrl-C ends):");
+    let heading = context.say(
+        "网关继续运行，可另开终端试试（Ctrl-C 结束）：",
+        "The gateway keeps serving; try in another terminal (Ctrl-C ends):",
+    );
     format!(
         "\n{heading}\n  {program} --profile {} pull 91330600PDY00001XP --purpose demo\n  {program} --profile {} subscriptions list\n  \
          {program} --profile {} subscribe customs-demo --to stdout\n  {program} --profile {} evidence search --kind disclose\n",
@@ -211,4 +236,3 @@ fn next_commands(context: &Context, house: &House) -> String {
         profile("samr"),
     )
 }
-

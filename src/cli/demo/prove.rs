@@ -59,11 +59,19 @@ async fn prove_delivery(stage: &Stage<'_>, evidence: &Evidence, tell: &mut Telli
         proved,
         format!(
             "位置 {position} 的记录向 {}/{} 的投递：条目 {}，树 {} 条，{} 个哈希，检查点签名有效",
-            entry.participant, entry.system, logged.index, proof.tree_size, hashes.len()
+            entry.participant,
+            entry.system,
+            logged.index,
+            proof.tree_size,
+            hashes.len()
         ),
         format!(
             "the delivery of position {position} to {}/{}: entry {}, tree of {}, {} hashes, the checkpoint's signature is good",
-            entry.participant, entry.system, logged.index, proof.tree_size, hashes.len()
+            entry.participant,
+            entry.system,
+            logged.index,
+            proof.tree_size,
+            hashes.len()
         ),
     );
     Ok(())

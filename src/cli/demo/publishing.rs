@@ -100,7 +100,11 @@ async fn refuse_bad_record(publisher: &Publisher, tell: &mut Telling<'_>) {
                 format!("the gateway names the field too: {shown}"),
             );
         }
-        other => tell.require(false, format!("缺名称的记录应被拒绝：{other:?}"), format!("a record without a name must be refused: {other:?}")),
+        other => tell.require(
+            false,
+            format!("缺名称的记录应被拒绝：{other:?}"),
+            format!("a record without a name must be refused: {other:?}"),
+        ),
     }
 }
 
@@ -109,14 +113,19 @@ pub(super) async fn commerce(stage: &mut Stage<'_>, tell: &mut Telling<'_>) -> R
     let connection = stage.connect("mofcom")?;
     let code = stage.resolved_code()?;
     let records = Records::new(&connection);
-    let request = GetEnterpriseRequest { credit_code: code.clone(), purpose: "出口资质复核".to_owned(), ..Default::default() };
+    let request =
+        GetEnterpriseRequest { credit_code: code.clone(), purpose: "出口资质复核".to_owned(), ..Default::default() };
     let answer = records.enterprise(request).await?;
     let file = answer.enterprise.unwrap_or_default();
     let state = file.nonconformities.first().map(|status| status.state_zh.clone()).unwrap_or_default();
     tell.require(
         file.on_deny_list && file.records.len() >= 2,
         format!("{code} 的档案：{}，{} 条记录，不合格状态“{state}”，在不合格名单上", file.names.join("、"), file.records.len()),
-        format!("the file of {code}: {}, {} records, state `{state}`, on the deny-list", file.names.join(", "), file.records.len()),
+        format!(
+            "the file of {code}: {}, {} records, state `{state}`, on the deny-list",
+            file.names.join(", "),
+            file.records.len()
+        ),
     );
     let basis = answer.basis.unwrap_or_default();
     tell.saw(
@@ -126,7 +135,8 @@ pub(super) async fn commerce(stage: &mut Stage<'_>, tell: &mut Telling<'_>) -> R
     let publisher = Publisher::new(&connection, PublisherOptions::default());
     let (clean, _) = stage.clean_makers()?;
     let content = qualification(&clean, CivilDate::of_instant(stage.context.world.clock.now()))?;
-    let id = RecordId::parse(&format!("mofcom/CE-{clean}")).map_err(|error| Failure::usage("RECORD_ID", error.to_string(), error.to_string()))?;
+    let id = RecordId::parse(&format!("mofcom/CE-{clean}"))
+        .map_err(|error| Failure::usage("RECORD_ID", error.to_string(), error.to_string()))?;
     let (answer, _) = publisher.publish_batch(vec![wire::publishable(&id, None, &content, None)]).await?;
     tell.require(
         answer.records.len() == 1,
@@ -169,7 +179,8 @@ pub(super) async fn attest(stage: &Stage<'_>, participant: &str, feeds: &[Feed])
 pub(super) fn read(stage: &Stage<'_>, name: &str, bytes: &[u8]) -> Result<Reading, Failure> {
     let today = CivilDate::of_instant(stage.context.world.clock.now());
     let options = Options {
-        publisher: ParticipantId::parse(REGULATOR).map_err(|error| Failure::usage("NAME", error.to_string(), error.to_string()))?,
+        publisher: ParticipantId::parse(REGULATOR)
+            .map_err(|error| Failure::usage("NAME", error.to_string(), error.to_string()))?,
         publisher_region: Region::parse("440000"),
         list_name: Some("2020-national-1".to_owned()),
         today,
@@ -218,6 +229,8 @@ impl Stage<'_> {
                 _ => None,
             })
         };
-        clean("44").zip(clean("42")).ok_or_else(|| Failure::new(crate::cli::Exit::Failed, "DEMO", "摸底表中没有合适的企业", "no suitable maker in the survey"))
+        clean("44").zip(clean("42")).ok_or_else(|| {
+            Failure::new(crate::cli::Exit::Failed, "DEMO", "摸底表中没有合适的企业", "no suitable maker in the survey")
+        })
     }
 }

@@ -1,10 +1,10 @@
 //! Step e: who has no business here is refused, and the refusal is on the record.
 
-use super::{Stage, Telling};
+use super::{Stage, Telling, screening::declaration};
 use crate::{
     cli::{Failure, house::STRANGER},
     client::{Evidence, Feeds, Screening},
-    proto::{ActKind, Declaration, EvidenceEntry, ScreenRequest, SearchEntriesRequest},
+    proto::{ActKind, CivilDate, EvidenceEntry, ScreenRequest, SearchEntriesRequest},
 };
 
 /// Step e.
@@ -16,7 +16,10 @@ pub(super) async fn refuse(stage: &mut Stage<'_>, tell: &mut Telling<'_>) -> Res
         format!("证书可信但未登记的系统：{reason}"),
         format!("a trusted certificate of a system that is not registered: {reason}"),
     );
-    let request = ScreenRequest { declaration: Some(Declaration::default()), ..Default::default() };
+    let request = ScreenRequest {
+        declaration: Some(declaration(5, None, CivilDate { year: 2020, month: 6, day: 1 })),
+        ..Default::default()
+    };
     let denied = Screening::new(&stage.connect("miit")?).screen(request).await.err();
     let reason = denied.as_ref().map_or("", |error| error.reason()).to_owned();
     tell.require(

@@ -18,11 +18,28 @@ pub(super) async fn screen(stage: &mut Stage<'_>, tell: &mut Telling<'_>) -> Res
     let held = stage.resolved_code()?;
     let failed_day = CivilDate { year: 2020, month: 2, day: 13 };
     let other_day = CivilDate { year: 2020, month: 6, day: 1 };
+    let mut unstated = declaration(2, Some(&guangdong), other_day);
+    unstated.items.iter_mut().for_each(|item| "unstated".clone_into(&mut item.claimed_standard));
     let cases = [
-        (Verdict::Hold, "生产企业的同一批次不合格", "the very batch of a failed product", declaration(1, Some(&held), failed_day)),
-        (Verdict::Review, "无法确定生产企业", "the maker is not established", declaration(2, None, other_day)),
-        (Verdict::Clear, "两份名单都新鲜，没有不利记录", "both lists are fresh and nothing speaks against it", declaration(3, Some(&guangdong), other_day)),
-        (Verdict::Unknown, "湖北的数据未声明完整，不能放心", "Hubei has not attested: nobody can tell", declaration(4, Some(&hubei), other_day)),
+        (
+            Verdict::Hold,
+            "生产企业的同一批次不合格",
+            "the very batch of a failed product",
+            declaration(1, Some(&held), failed_day),
+        ),
+        (Verdict::Review, "没有说明执行中国标准还是外国标准", "it is not said to which standard the goods are made", unstated),
+        (
+            Verdict::Clear,
+            "两份名单都新鲜，没有不利记录",
+            "both lists are fresh and nothing speaks against it",
+            declaration(3, Some(&guangdong), other_day),
+        ),
+        (
+            Verdict::Unknown,
+            "湖北的数据未声明完整，不能放心",
+            "Hubei has not attested: nobody can tell",
+            declaration(4, Some(&hubei), other_day),
+        ),
     ];
     for (expected, zh, en, declaration) in cases {
         let answer = screening.screen(ScreenRequest { declaration: Some(declaration), ..Default::default() }).await?;
@@ -36,9 +53,9 @@ pub(super) async fn screen(stage: &mut Stage<'_>, tell: &mut Telling<'_>) -> Res
     Ok(())
 }
 
-fn declaration(serial: u32, maker: Option<&str>, produced_on: CivilDate) -> Declaration {
+pub(super) fn declaration(serial: u32, maker: Option<&str>, produced_on: CivilDate) -> Declaration {
     Declaration {
-        number: format!("53002020{:010}", serial),
+        number: format!("53002020{serial:010}"),
         exporter: Some(Party { name: "示例进出口有限公司".to_owned(), ..Party::default() }),
         maker: maker.map(|code| Party { credit_code: code.to_owned(), ..Party::default() }),
         joint_declaration: "present".to_owned(),

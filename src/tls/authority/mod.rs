@@ -136,6 +136,15 @@ pub struct Issuance {
     pub not_after: Micros,
 }
 
+/// A new Ed25519 key for signing tokens or checkpoints: the private part (PKCS #8) and the public part, both PEM.
+///
+/// # Errors
+/// When the cryptography library has no randomness.
+pub fn signing_key() -> Result<(String, String), AuthorityError> {
+    let key = KeyPair::generate_for(&rcgen::PKCS_ED25519)?;
+    Ok((key.serialize_pem(), key.public_key_pem()))
+}
+
 /// An opened authority.
 pub struct Authority {
     folder: PathBuf,
