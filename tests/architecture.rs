@@ -23,7 +23,21 @@ const EDGES: &[(&str, &[&str])] = &[
     ("proto", &[]),
     (
         "cli",
-        &["domain", "wire", "store", "gateway", "tasks", "rpc", "client", "intake", "config", "clock", "tls", "telemetry", "proto"],
+        &[
+            "domain",
+            "wire",
+            "store",
+            "gateway",
+            "tasks",
+            "rpc",
+            "client",
+            "intake",
+            "config",
+            "clock",
+            "tls",
+            "telemetry",
+            "proto",
+        ],
     ),
 ];
 

@@ -21,12 +21,7 @@ use crate::{
 ///
 /// # Errors
 /// When certificates, keys or revocation lists cannot be used.
-pub fn parts(
-    checked: &Checked,
-    world: World,
-    metrics: Arc<Metrics>,
-    refusals: Arc<dyn RefusalSink>,
-) -> Result<Parts, Failure> {
+pub fn parts(checked: &Checked, world: World, metrics: Arc<Metrics>, refusals: Arc<dyn RefusalSink>) -> Result<Parts, Failure> {
     let config = &checked.config;
     Ok(Parts {
         tls: Arc::new(server_tls(config, world.clock.clone())?),

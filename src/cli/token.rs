@@ -1,6 +1,12 @@
 //! `tongbao token`: issues operators' tokens, and the key that signs them.
 
-use std::{fs, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::{Path, PathBuf}, time::Duration};
+use std::{
+    fs,
+    io::Write as _,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -65,9 +71,7 @@ pub fn run(arguments: Arguments, context: &Context) -> Result<(), Failure> {
     match arguments.action {
         Action::Key { path } => {
             let public = make_key(&path)?;
-            context.answer(&json!({ "key": path, "public_key": public }), || {
-                format!("{}\n{}", path.display(), public.display())
-            })
+            context.answer(&json!({ "key": path, "public_key": public }), || format!("{}\n{}", path.display(), public.display()))
         }
         Action::Issue(order) => {
             let (token, expires) = issue_token(&order, context.world.clock.now())?;
@@ -81,8 +85,9 @@ pub fn run(arguments: Arguments, context: &Context) -> Result<(), Failure> {
 /// # Errors
 /// When a file stands there already or cannot be written.
 pub fn make_key(path: &Path) -> Result<PathBuf, Failure> {
-    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519)
-        .map_err(|error| Failure::new(Exit::Failed, "KEY_NOT_MADE", format!("密钥未能生成：{error}"), format!("no key could be made: {error}")))?;
+    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).map_err(|error| {
+        Failure::new(Exit::Failed, "KEY_NOT_MADE", format!("密钥未能生成：{error}"), format!("no key could be made: {error}"))
+    })?;
     let mut public = path.as_os_str().to_owned();
     public.push(".pub");
     let public = PathBuf::from(public);
@@ -102,7 +107,11 @@ fn write_new(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
                 format!("{shown} 已存在：不会覆盖任何文件"),
                 format!("{shown} exists already: nothing is overwritten"),
             ),
-            _ => Failure::usage("FILE_UNUSABLE", format!("无法写入 {shown}：{error}"), format!("{shown} cannot be written: {error}")),
+            _ => Failure::usage(
+                "FILE_UNUSABLE",
+                format!("无法写入 {shown}：{error}"),
+                format!("{shown} cannot be written: {error}"),
+            ),
         }
     })
 }

@@ -152,7 +152,9 @@ impl Running {
                 self.take_over(checked.register, checked.screening, policy_of(&checked.config));
                 tracing::info!(%digest, "the register was loaded anew");
             }
-            Err(refused) => tracing::error!(reason = refused.reason, "the register was not loaded anew: it could not be recorded"),
+            Err(refused) => {
+                tracing::error!(reason = refused.reason, "the register was not loaded anew: it could not be recorded")
+            }
         }
     }
 

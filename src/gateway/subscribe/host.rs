@@ -23,7 +23,9 @@ use super::{
 use crate::{
     domain::{
         dates::CivilDate,
-        delivery::{Delivery, Engine, Output, PauseReason, Persist, PersistKind, SessionId, SubscriptionRow, SubscriptionState, Want},
+        delivery::{
+            Delivery, Engine, Output, PauseReason, Persist, PersistKind, SessionId, SubscriptionRow, SubscriptionState, Want,
+        },
         draft::StoredRecord,
         ids::{Micros, Position, Revision},
         ledger::{Outcome, Refusal},
@@ -610,4 +612,3 @@ fn busy(holder: &str) -> Refused {
         format!("the subscription is held ({holder}): wait until it leaves, or attach with take_over"),
     )
 }
-

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::domain::{
-    delivery::{DeadLetter, LostLease, SessionId, SettledItem, Settlement, Status, SubscriptionKey, SubscriptionSpec, Token, Window},
+    delivery::{
+        DeadLetter, LostLease, SessionId, SettledItem, Settlement, Status, SubscriptionKey, SubscriptionSpec, Token, Window,
+    },
     digest::Digest,
     draft::StoredRecord,
     ids::{Micros, Revision},
