@@ -9,6 +9,7 @@ pub mod feeds;
 pub mod freshness;
 #[expect(clippy::module_inception, reason = "the thing that the room is named after")]
 mod gateway;
+pub mod list;
 pub mod moment;
 pub mod pages;
 mod paging;

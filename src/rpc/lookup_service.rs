@@ -17,7 +17,7 @@ use crate::{
         records::Kind,
         violation::{Findings, Text},
     },
-    gateway::{Caller, Gateway, Refused, pull::Listing},
+    gateway::{Caller, Gateway, Refused, list::Listing},
     proto::{
         BatchGetEnterprisesRequest, BatchGetEnterprisesResponse, GetEnterpriseRequest, GetEnterpriseResponse, GetRecordRequest,
         GetRecordResponse, ListRecordsRequest, ListRecordsResponse, record_service_server::RecordService,

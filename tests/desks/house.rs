@@ -62,9 +62,9 @@ impl Clock for SetClock {
 struct Shelf(Mutex<Vec<Content>>);
 
 impl Shelf {
-    fn put(&self, content: Content) -> Sections {
+    fn put(&self, content: &Content) -> Sections {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let number = kept.iter().position(|one| *one == content).unwrap_or_else(|| {
+        let number = kept.iter().position(|one| one == content).unwrap_or_else(|| {
             kept.push(content.clone());
             kept.len() - 1
         });
@@ -187,7 +187,7 @@ impl House {
             revision: None,
             attributes: attributes_of(&content, None),
             subjects: subjects_of(&content),
-            sections: self.shelf.put(content.clone()),
+            sections: self.shelf.put(&content),
             content,
             provenance: None,
             remarks: Vec::new(),

@@ -9,8 +9,8 @@ use tongbao::{
     },
     gateway::{
         Class,
+        list::Listing,
         moment::{AsOf, Asking},
-        pull::Listing,
     },
 };
 
@@ -158,7 +158,7 @@ async fn who_waits_for_a_position_gets_it_or_is_told_that_it_was_not_reached() {
     let impatient = Asking { min_position: 2, ..asking() };
     let refused = house.pull.enterprise(&caller("gacc"), code, &impatient).await.expect_err("not there yet");
     assert_eq!((refused.class, refused.reason), (Class::OutOfRange, "BEYOND_HEAD"));
-    let patient = Asking { min_position: 2, patience: std::time::Duration::from_secs(600), ..asking() };
+    let patient = Asking { min_position: 2, patience: std::time::Duration::from_mins(10), ..asking() };
     let gacc = caller("gacc");
     let waits = house.pull.enterprise(&gacc, code, &patient);
     let publishes = house.publish("amr-330000/m", nonconformity(5, State::Confirmed));
