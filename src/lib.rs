@@ -9,6 +9,8 @@ pub mod intake;
 pub mod proto;
 pub mod rpc;
 pub mod store;
+pub mod tasks;
 pub mod telemetry;
 pub mod tls;
+
 pub mod wire;

@@ -5,6 +5,8 @@ use std::{io, process::ExitCode};
 use crate::{
     domain::violation::{Text, Violation},
     gateway::{Class, Refused},
+    store::StoreError,
+    telemetry::ListenerError,
 };
 
 /// How a command ended (design §9).
@@ -81,6 +83,23 @@ impl Failure {
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self::new(Exit::Failed, "IO", format!("读写失败：{error}"), format!("reading or writing failed: {error}"))
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let exit = if matches!(error, StoreError::Newer { .. }) { Exit::Usage } else { Exit::Failed };
+        Self::new(exit, "STORE", format!("存储无法打开：{error}"), format!("the store cannot be opened: {error}"))
+    }
+}
+
+impl From<ListenerError> for Failure {
+    fn from(error: ListenerError) -> Self {
+        Self::usage(
+            "TELEMETRY_LISTEN",
+            format!("遥测端口无法监听：{error}；检查 [telemetry] listen"),
+            format!("the telemetry listener cannot be opened: {error}; check [telemetry] listen"),
+        )
     }
 }
 

@@ -13,8 +13,10 @@ mod dead_letters;
 pub mod door;
 pub mod evidence_folder;
 mod failure;
+pub mod house;
 pub mod output;
 mod pull;
+pub mod serve;
 mod subscribe;
 mod subscriptions;
 pub mod token;
@@ -78,11 +80,13 @@ impl From<Language> for Lang {
 /// What to do: one variant a command, in the order people meet them.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// 运行网关 · Run the gateway.
+    Serve(serve::Arguments),
     /// 网关配置：默认值与检查 · Print or check the configuration of the gateway.
     Config(config::Arguments),
-    /// 开发用证书，查看证书 · A development authority, and a look at certificates.
+    /// 开发用证书 · A development authority, and a look at certificates.
     Certs(certs::Arguments),
-    /// 签发操作员令牌 · Issue operators' tokens.
+    /// 操作员令牌 · Issue operators' tokens.
     Token(token::Arguments),
     /// 声明数据已报送完整 · Say that a feed is complete up to a time.
     Attest(attest::Arguments),
@@ -99,6 +103,7 @@ pub enum Command {
 impl Command {
     async fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
+            Self::Serve(arguments) => serve::run(arguments, context).await,
             Self::Config(arguments) => config::run(arguments, context),
             Self::Certs(arguments) => certs::run(arguments, context),
             Self::Token(arguments) => token::run(arguments, context),

@@ -3,6 +3,7 @@
 use super::{AnnouncementRow, HsPrefix, ScreeningSection, bounds::within};
 use crate::domain::{
     dates::CivilDate,
+    ids::Micros,
     screening::{GoodsGate, GoodsPrefix, RegimeRow, Regimes, ScreeningPolicy},
     violation::{Findings, Text},
 };
@@ -30,6 +31,7 @@ pub(super) fn policy(section: &ScreeningSection, findings: &mut Findings) -> Scr
                 section.announcement_12.iter().enumerate().filter_map(|(at, row)| regime(at, row, f)).collect(),
             ),
             tolerant_offices: section.tolerant_offices.clone(),
+            answer_lifetime: Micros::try_from(section.answer_valid_seconds).unwrap_or(0).saturating_mul(1_000_000),
         }
     })
 }

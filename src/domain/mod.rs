@@ -7,6 +7,7 @@ pub mod dates;
 pub mod delivery;
 pub mod digest;
 pub mod draft;
+pub mod enterprise_file;
 pub mod evidence;
 pub mod feeds;
 pub mod grants;

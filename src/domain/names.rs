@@ -172,10 +172,9 @@ fn mentions(key: &str) -> impl Iterator<Item = (Region, std::ops::Range<usize>)>
         let short = named.short.as_str();
         let at = (!short.is_empty()).then(|| key.find(short)).flatten()?;
         let before = &key[..at];
-        let after = &key[at + short.len()..];
         let in_place =
             before.is_empty() || before.ends_with('(') || (before.chars().count() <= 3 && starts_with_province(before));
-        (in_place && !after.is_empty()).then_some((named.region, at..at + short.len()))
+        in_place.then_some((named.region, at..at + short.len()))
     })
 }
 
@@ -238,6 +237,9 @@ mod tests {
             ("浙江省杭州市示例有限公司", Some("330100")),
             ("浙江杭州示例有限公司", Some("330100")),
             ("浙江示例有限公司", Some("330000")),
+            ("浙江", Some("330000")),
+            ("湖北仙桃", Some("429004")),
+            ("广东省东莞市", Some("441900")),
             ("东方示例有限公司", None),
             ("示例深圳湾防护用品有限公司", None),
             ("", None),

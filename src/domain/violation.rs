@@ -48,11 +48,15 @@ pub struct Violation {
     pub text: Text,
 }
 
+/// Most violations and most remarks that are kept. A batch may break rules a million times; who reads the list does not.
+pub const FINDINGS_LIMIT: usize = 2_000;
+
 /// Collects violations (which stop a record) and remarks (which do not) under a path.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Findings {
     path: String,
-    /// What stops the record.
+    counted: usize,
+    /// What stops the record; beyond [`FINDINGS_LIMIT`] only counted, and the last entry says so.
     pub violations: Vec<Violation>,
     /// What does not, but should be known.
     pub remarks: Vec<Violation>,
@@ -94,19 +98,66 @@ impl Findings {
 
     /// Says that `field` is wrong.
     pub fn refuse(&mut self, field: &str, reason: &'static str, text: Text) {
-        let field = self.path_of(field);
-        self.violations.push(Violation { field, reason, text });
+        self.counted += 1;
+        if self.violations.len() < FINDINGS_LIMIT {
+            let field = self.path_of(field);
+            self.violations.push(Violation { field, reason, text });
+        } else if self.violations.len() == FINDINGS_LIMIT {
+            let text = Text::new(
+                "错误过多，其余不再列出；请先更正以上各项",
+                "too many violations, the rest is not listed; correct these first",
+            );
+            self.violations.push(Violation { field: String::new(), reason: "TOO_MANY_VIOLATIONS", text });
+        }
     }
 
     /// Says something about `field` that does not stop the record.
     pub fn remark(&mut self, field: &str, reason: &'static str, text: Text) {
-        let field = self.path_of(field);
-        self.remarks.push(Violation { field, reason, text });
+        if self.remarks.len() < FINDINGS_LIMIT {
+            let field = self.path_of(field);
+            self.remarks.push(Violation { field, reason, text });
+        }
+    }
+
+    /// How often something was refused, those included that are only counted.
+    #[must_use]
+    pub const fn refused(&self) -> usize {
+        self.counted
     }
 
     /// True when nothing stops the record.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.violations.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_those_of_the_fields() {
+        let mut findings = Findings::at("records[3]");
+        findings.within("nonconformity", |findings| {
+            findings.within_index("items", 2, |findings| findings.refuse("item", "REQUIRED", Text::new("缺", "missing")));
+            findings.remark("", "ODD", Text::new("怪", "odd"));
+        });
+        findings.refuse("kind", "UNKNOWN_KIND", Text::new("种", "kind"));
+        let fields: Vec<_> = findings.violations.iter().map(|violation| violation.field.as_str()).collect();
+        assert_eq!(fields, ["records[3].nonconformity.items[2].item", "records[3].kind"]);
+        assert_eq!(findings.remarks[0].field, "records[3].nonconformity");
+    }
+
+    #[test]
+    fn what_is_beyond_the_limit_is_counted_and_said() {
+        let mut findings = Findings::default();
+        for _ in 0..FINDINGS_LIMIT + 10 {
+            findings.refuse("x", "REQUIRED", Text::new("缺", "missing"));
+            findings.remark("x", "ODD", Text::new("怪", "odd"));
+        }
+        assert_eq!(findings.refused(), FINDINGS_LIMIT + 10);
+        assert_eq!((findings.violations.len(), findings.remarks.len()), (FINDINGS_LIMIT + 1, FINDINGS_LIMIT));
+        assert_eq!(findings.violations.last().map(|last| last.reason), Some("TOO_MANY_VIOLATIONS"));
     }
 }

@@ -7,11 +7,20 @@
 
 pub mod access;
 mod admission;
+mod answer;
 mod connections;
+mod asking;
+pub mod evidence_service;
+mod feed_events;
+mod feed_requests;
+pub mod feed_service;
 mod guard;
 mod identity;
 mod limits;
 mod listener;
+pub mod lookup_service;
+pub mod publish_service;
+pub mod screening_service;
 mod refusals;
 mod server;
 mod standard;

@@ -33,7 +33,7 @@ pub struct DraftContext<'a> {
 
 /// Reads one record. Everything wrong is added to `findings` under its path, and then there is no draft. Remarks move into the draft.
 pub fn draft(record: &proto::Record, context: &DraftContext<'_>, findings: &mut Findings) -> Option<Draft> {
-    let violations_before = findings.violations.len();
+    let refused_before = findings.refused();
     let remarks_before = findings.remarks.len();
     let record_id = own_record_id(record, context, findings);
     let provenance = record.provenance.as_ref().map(|provenance| read_provenance(provenance, findings));
@@ -48,7 +48,7 @@ pub fn draft(record: &proto::Record, context: &DraftContext<'_>, findings: &mut 
         publisher_region: context.publisher_region,
     };
     decoded.check(&check, findings);
-    if findings.violations.len() > violations_before {
+    if findings.refused() > refused_before {
         return None;
     }
     Some(Draft {

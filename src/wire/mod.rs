@@ -12,11 +12,14 @@ mod enterprise_survey;
 mod envelope;
 mod export_action;
 mod export_qualification;
+pub mod lookup;
 mod nonconformity;
 mod party;
 mod reading;
 mod received;
+pub mod screening;
 mod section;
+pub mod subscription;
 mod urgent_notice;
 
 pub use content::{WireCodec, seal};

@@ -39,7 +39,9 @@ fn read(record: &proto::Record) -> Result<Draft, Vec<(String, &'static str)>> {
     let draft = findings.within_index("records", 3, |findings| draft(record, &context, findings));
     let told = findings.violations.iter().map(|violation| {
         assert!(!violation.text.zh.is_empty() && !violation.text.en.is_empty());
-        (violation.field.strip_prefix("records[3].").expect("under the root").to_owned(), violation.reason)
+        let field = violation.field.strip_prefix("records[3].").unwrap_or_default();
+        assert_eq!(field.is_empty(), violation.reason == "TOO_MANY_VIOLATIONS", "every other violation is under the root");
+        (field.to_owned(), violation.reason)
     });
     let told: Vec<_> = told.collect();
     assert_eq!(draft.is_some(), told.is_empty(), "a draft or a violation, never both and never neither: {told:?}");
@@ -369,6 +371,17 @@ proptest! {
             prop_assert_eq!(&draft.sections.open.content, &record.sections[0].content);
         }
     }
+}
+
+#[test]
+fn a_flood_of_violations_is_bounded_and_still_refused() {
+    let record = with_message(&survey(), |message: &mut proto::EnterpriseSurvey| {
+        message.roles = vec!["x".into(); 50_000];
+        message.standards = vec![String::new(); 50_000];
+    });
+    let told = refused(&record);
+    assert!(told.len() <= crate::domain::violation::FINDINGS_LIMIT + 1, "{}", told.len());
+    assert_eq!(told.last().map(|(_, reason)| *reason), Some("TOO_MANY_VIOLATIONS"));
 }
 
 #[test]

@@ -121,6 +121,11 @@ pub(super) struct Change {
 }
 
 impl Change {
+    /// Another session takes the place of the one that is attached: nothing more goes to that one.
+    pub(super) fn replaces(&self) -> bool {
+        matches!(self.goal, Goal::Attach { resumed: false, .. })
+    }
+
     /// The session that this change attaches.
     pub(super) fn attaching(&self) -> Option<&Session> {
         match &self.goal {

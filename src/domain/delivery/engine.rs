@@ -105,6 +105,8 @@ pub struct Engine {
     pub(super) batches: VecDeque<Batch>,
     pub(super) last_batch: u64,
     pub(super) last_send: u64,
+    /// Epoch that was loaded: what was sent under it and earlier ones is not known any more.
+    pub(super) loaded_epoch: u64,
     pub(super) jobs: VecDeque<Job>,
     pub(super) change: Option<Change>,
     pub(super) last_change: u64,
@@ -153,6 +155,7 @@ impl Engine {
             batches: VecDeque::new(),
             last_batch: 0,
             last_send: 0,
+            loaded_epoch: state.epoch,
             jobs: VecDeque::new(),
             change: None,
             last_change: 0,
@@ -319,6 +322,11 @@ impl Engine {
     pub(super) fn after(&mut self, lane_id: LaneId) {
         let Some(lane) = self.lanes.get_mut(lane_id) else { return };
         let Some(key) = lane.key.clone() else { return };
+        // Until scanning has come to where it stood before the last start, there may be more that was passed over.
+        let complete = self.open.scanned >= self.state.highest_passed();
+        if let Some(held) = lane.held.as_mut().filter(|held| held.is_catching_up()) {
+            held.followers = !(complete && held.read_to >= self.open.scanned);
+        }
         if lane.held.as_ref().is_some_and(|held| held.is_over()) {
             lane.held = None;
             self.held -= 1;

@@ -1,6 +1,7 @@
 //! What is sent next: within the windows, in order, suspects alone.
 
 use super::{
+    change::Change,
     engine::Engine,
     lease::Stage,
     messages::{Delivery, LossReason, LostLease, Output, PauseReason, Token},
@@ -48,7 +49,8 @@ impl Engine {
         if !self.permitted {
             return Some(PauseReason::NotPermitted);
         }
-        if self.attached().is_none_or(|session| session.draining) {
+        let replaced = self.change.as_ref().is_some_and(Change::replaces);
+        if replaced || self.attached().is_none_or(|session| session.draining) {
             return Some(PauseReason::NoConsumer);
         }
         if self.paused {
@@ -203,7 +205,9 @@ impl Engine {
     fn send_committed(&mut self) {
         while self.batches.front().is_some_and(|batch| batch.committed) {
             let Some(Batch { id, mut deliveries, .. }) = self.batches.pop_front() else { return };
-            let session = self.attached().filter(|session| !session.draining && self.permitted).map(|session| session.id);
+            // What was reserved before a pause is disclosed already; it goes unless there is nobody to take it.
+            let gone = matches!(self.standstill(), Some(PauseReason::NotPermitted | PauseReason::NoConsumer));
+            let session = self.attached().filter(|_| !gone).map(|session| session.id);
             let Some(session) = session else {
                 self.unreserve(id, &deliveries);
                 continue;

@@ -109,8 +109,6 @@ impl Engine {
         self.observe(now);
         let Some(lane_id) = self.lanes.find(order_key).filter(|lane| self.catching.contains(lane)) else { return };
         let scanned = self.open.scanned;
-        // Until scanning has come to where it stood before the last start, there may be more that was passed over.
-        let complete = scanned >= self.state.highest_passed();
         let Some(lane) = self.lanes.get_mut(lane_id) else { return };
         let Some(held) = lane.held.as_mut().filter(|held| held.is_catching_up() && held.read_to == after) else { return };
         let upto = upto.min(scanned);
@@ -124,9 +122,6 @@ impl Engine {
             }
         }
         held.read_to = held.read_to.max(upto);
-        if held.read_to == scanned && complete {
-            held.followers = false;
-        }
         for candidate in read {
             self.urgent.insert(candidate.position);
             self.flight.insert(Slot { passed: true, ..fresh(candidate, lane_id) });

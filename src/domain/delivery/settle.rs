@@ -129,11 +129,10 @@ impl Engine {
         plan.end(position, lane_id, How::Released);
     }
 
-    /// True when the token was given out.
+    /// True when the token was given out, as far as that is known.
     fn was_issued(&self, token: Token) -> bool {
-        token.send_number > 0
-            && (token.epoch < self.state.epoch || (token.epoch == self.state.epoch && token.send_number <= self.last_send))
-            && token.epoch > 0
+        let since_load = token.epoch <= self.state.epoch && token.send_number <= self.last_send;
+        token.epoch > 0 && token.send_number > 0 && (token.epoch <= self.loaded_epoch || since_load)
     }
 
     /// Judges a settle of what is not out under that token: it can only stand already, or be void.
@@ -150,8 +149,7 @@ impl Engine {
             return if rejected { SettleResult::Ok } else { SettleResult::Stale };
         }
         if item.verb != Verb::Ack || !self.state.is_passed(position) {
-            let unknown = position > self.open.scanned && position > self.state.highest_passed();
-            return if unknown { SettleResult::Unknown } else { SettleResult::Stale };
+            return SettleResult::Stale;
         }
         let waits = match self.probes.get(&position) {
             Some(Some(Probe::Key(key))) => {

@@ -70,6 +70,9 @@ pub enum Change {
     DeleteSubscription(SubscriptionKey),
     /// The state of a subscription moves; refused as `FENCED` unless the stored epoch equals `delta.expected_epoch`.
     MoveSubscription(Box<SubscriptionDelta>),
+    /// The place of a subscription moves over revisions that are not for it: no act, no evidence. Fenced as `MoveSubscription`;
+    /// the outcome is `Unchanged`.
+    PassSubscription(Box<SubscriptionDelta>),
     /// Nothing but the evidence: a disclosure, a refusal, an administrative act.
     Record,
 }

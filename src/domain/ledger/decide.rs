@@ -43,6 +43,7 @@ impl Deciding {
             Change::CreateSubscription(row) => self.subscriptions.create(row),
             Change::DeleteSubscription(key) => self.subscriptions.delete(key),
             Change::MoveSubscription(delta) => self.subscriptions.apply(delta),
+            Change::PassSubscription(delta) => self.subscriptions.apply(delta).map(|_| false),
             Change::Record => Ok(true),
         };
         match changed {

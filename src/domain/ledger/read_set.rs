@@ -56,7 +56,7 @@ impl Needs {
                 Change::DeleteSubscription(key) => {
                     needs.subscriptions.insert(key.clone());
                 }
-                Change::MoveSubscription(delta) => {
+                Change::MoveSubscription(delta) | Change::PassSubscription(delta) => {
                     needs.subscriptions.insert(delta.key.clone());
                 }
                 Change::Record => {}

@@ -6,6 +6,7 @@
 use crate::domain::{
     credit_code::CreditCode,
     dates::{CivilDate, Precision},
+    products::ProductKind,
     regions::Region,
     standards::Standard,
     violation::{Findings, Text},
@@ -183,7 +184,7 @@ pub(super) fn within_own_region(findings: &mut Findings, context: &CheckContext,
 /// Standards must be named; one that the register does not have is only worth knowing.
 pub(super) fn standards(findings: &mut Findings, field: &str, standards: &[Standard]) {
     list(findings, field, standards.len());
-    for (index, standard) in standards.iter().enumerate() {
+    for (index, standard) in standards.iter().enumerate().take(LIST_LIMIT) {
         if standard.as_str().is_empty() {
             findings.within_index(field, index, |findings| missing(findings, ""));
         } else if !standard.is_known() {
@@ -203,9 +204,9 @@ pub(super) fn standards(findings: &mut Findings, field: &str, standards: &[Stand
 }
 
 /// Kinds must be named.
-pub(super) fn product_kinds(findings: &mut Findings, field: &str, kinds: &[crate::domain::products::ProductKind]) {
+pub(super) fn product_kinds(findings: &mut Findings, field: &str, kinds: &[ProductKind]) {
     list(findings, field, kinds.len());
-    for (index, kind) in kinds.iter().enumerate().filter(|(_, kind)| !kind.is_known()) {
+    for (index, kind) in kinds.iter().enumerate().take(LIST_LIMIT).filter(|(_, kind)| !kind.is_known()) {
         findings.within_index(field, index, |findings| required_text(findings, "", kind.token()));
     }
 }

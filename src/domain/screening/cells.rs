@@ -6,10 +6,7 @@ use super::{
     product_match::ProductMatch::{self, Different, SameBatch, SameProduct, Undecidable},
     rules::RuleId,
 };
-use crate::domain::{
-    life_cycle::State,
-    records::{TrackKind, TrackScope},
-};
+use crate::domain::{life_cycle::State, records::TrackScope};
 
 /// What a state means for goods (the columns of the life-cycle table, domain.md §5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -160,12 +157,6 @@ impl Pair {
             })
             .map(|cell| cell.rule)
     }
-}
-
-/// True for tracks that bar goods while they are open: sealing, seizure, transfer.
-#[must_use]
-pub const fn track_holds(track: TrackKind) -> bool {
-    matches!(track, TrackKind::Sealing | TrackKind::Seizure | TrackKind::Transfer)
 }
 
 /// The rule for an open sealing, seizure or transfer; `None` = the goods are outside its scope.

@@ -1,8 +1,11 @@
 //! How far the data is good (domain.md §9). The gateway cannot tell a quiet province from a dead one: publishers attest
 //! "complete to time T" per feed and region, also with nothing new, and what is older than the feed's limit is stale.
 
+use std::time::Duration;
+
 use crate::domain::{
     feeds::Feed,
+    grants::Register,
     ids::{Micros, ParticipantId, Position},
     ledger::Attestation,
     regions::Region,
@@ -29,6 +32,23 @@ pub struct FreshnessPolicy {
 }
 
 impl FreshnessPolicy {
+    /// The policy that stands in the register.
+    #[must_use]
+    pub fn of(register: &Register) -> Self {
+        let micros = |limit: Duration| Micros::try_from(limit.as_micros()).unwrap_or(Micros::MAX);
+        let limits = Feed::ALL
+            .into_iter()
+            .filter_map(|feed| register.policy(feed))
+            .map(|policy| (policy.feed, micros(policy.freshness_limit)))
+            .collect();
+        let required = Feed::ALL
+            .into_iter()
+            .flat_map(|feed| register.verdict_publishers(feed).into_iter().map(move |participant| (feed, participant)))
+            .map(|(feed, participant)| RequiredPublisher { feed, publisher: participant.id.clone(), region: participant.region })
+            .collect();
+        Self { limits, required }
+    }
+
     /// The limit of a feed, microseconds.
     #[must_use]
     pub fn limit(&self, feed: Feed) -> Option<Micros> {
@@ -126,6 +146,8 @@ pub struct AnswerBasis {
     pub stale: bool,
     /// Evidence entry of this disclosure.
     pub evidence_index: u64,
+    /// Salt of the commitment to the stated purpose in that entry, for who may have to show later what was stated.
+    pub purpose_salt: Option<[u8; 16]>,
 }
 
 /// Several feeds taken together: the oldest, and stale when one is.

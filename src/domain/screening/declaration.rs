@@ -9,6 +9,7 @@ use crate::domain::{
     customs::is_office_code,
     dates::{CivilDate, Precision},
     products::ProductKind,
+    records::Token,
     regions::Region,
     standards::Standard,
     violation::{Findings, Text},
@@ -92,6 +93,26 @@ pub enum JointDeclaration {
     Unknown,
 }
 
+impl Token for JointDeclaration {
+    const ALL: &'static [Self] = &[Self::Present, Self::Absent, Self::Unknown];
+
+    fn token(self) -> &'static str {
+        match self {
+            Self::Present => "present",
+            Self::Absent => "absent",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    fn name_zh(self) -> &'static str {
+        match self {
+            Self::Present => "有",
+            Self::Absent => "无",
+            Self::Unknown => "不明",
+        }
+    }
+}
+
 /// Which standards the goods are said to meet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ClaimedStandard {
@@ -102,6 +123,26 @@ pub enum ClaimedStandard {
     /// Not said.
     #[default]
     Unstated,
+}
+
+impl Token for ClaimedStandard {
+    const ALL: &'static [Self] = &[Self::Chinese, Self::Foreign, Self::Unstated];
+
+    fn token(self) -> &'static str {
+        match self {
+            Self::Chinese => "chinese",
+            Self::Foreign => "foreign",
+            Self::Unstated => "unstated",
+        }
+    }
+
+    fn name_zh(self) -> &'static str {
+        match self {
+            Self::Chinese => "国内标准",
+            Self::Foreign => "国外标准",
+            Self::Unstated => "未声明",
+        }
+    }
 }
 
 /// One item of a declaration. Empty strings mean "not given".

@@ -2,7 +2,7 @@
 
 use super::{
     answer::{Answer, ItemAnswer, Reason},
-    cells::{Effect, Pair, track_holds, track_rule},
+    cells::{Effect, Pair, track_rule},
     completeness::{Completeness, FeedState, together},
     declaration::{ClaimedStandard, Declaration, DeclarationItem, DeclaredCode, DeclaredParty, JointDeclaration},
     goods::{Gate, GoodsGate},
@@ -15,15 +15,17 @@ use super::{
 };
 use crate::domain::{
     dates::CivilDate,
+    enterprise_file::bars_goods,
     feeds::Feed,
+    ids::Micros,
     life_cycle::State,
     products::ProductKind,
-    records::{RecordReference, TrackKind},
+    records::{RecordReference, Token as _, TrackKind},
     violation::Text,
 };
 
 /// What the operator has set.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScreeningPolicy {
     /// What counts as masks.
     pub goods: GoodsGate,
@@ -32,6 +34,20 @@ pub struct ScreeningPolicy {
     /// Customs districts (their first digits suffice) where a maker that is not established is no reason for a review while
     /// both lists are fresh.
     pub tolerant_offices: Vec<String>,
+    /// How long an answer may be relied on at most, microseconds.
+    pub answer_lifetime: Micros,
+}
+
+impl Default for ScreeningPolicy {
+    /// Seeded goods, no regime, no tolerance, answers good for a day.
+    fn default() -> Self {
+        Self {
+            goods: GoodsGate::default(),
+            regimes: Regimes::default(),
+            tolerant_offices: Vec::new(),
+            answer_lifetime: 24 * 3_600_000_000,
+        }
+    }
 }
 
 /// Judges a declaration. The same arguments always give the same answer.
@@ -256,7 +272,7 @@ enum Qualified {
 
 fn judge_tracks(candidate: &Candidate, pair: Pair, reasons: &mut Reasons) {
     for (track, scope) in &candidate.standing.open_tracks {
-        if let Some(rule) = track_rule(pair.party, *scope, pair.product).filter(|_| track_holds(*track)) {
+        if let Some(rule) = track_rule(pair.party, *scope, pair.product).filter(|_| bars_goods(*track)) {
             let places = [("record", words_of_record(candidate)), ("track", words_of_track(*track))];
             reasons.say(rule, Some(&candidate.record), &places);
         }
@@ -274,13 +290,5 @@ fn words_of_state(state: State) -> Text {
 }
 
 fn words_of_track(track: TrackKind) -> Text {
-    match track {
-        TrackKind::Sealing => Text::new("查封", "Sealing"),
-        TrackKind::Seizure => Text::new("扣押", "Seizure"),
-        TrackKind::Transfer => Text::new("移送", "Transfer to the judiciary"),
-        TrackKind::Case => Text::new("立案", "Case"),
-        TrackKind::Recall => Text::new("召回", "Recall"),
-        TrackKind::MeltblownTrace => Text::new("熔喷布追溯", "Meltblown trace"),
-        TrackKind::FollowUp => Text::new("回头看", "Follow-up"),
-    }
+    Text::new(track.name_zh(), format!("The measure `{}`", track.token()))
 }

@@ -3,6 +3,7 @@
 use crate::domain::{
     credit_code::CreditCode,
     dates::CivilDate,
+    enterprise_file::is_valid_on,
     life_cycle::{Standing, State},
     names::{form_key, strict_key},
     products::ProductKind,
@@ -103,7 +104,7 @@ impl QualificationEntry {
     /// True on its first and last day and between.
     #[must_use]
     pub fn is_valid_on(&self, day: CivilDate) -> bool {
-        self.valid_from.first_day() <= day.first_day() && self.valid_to.is_none_or(|to| day.first_day() <= to.last_day())
+        is_valid_on(self.valid_from, self.valid_to, day)
     }
 }
 

@@ -14,6 +14,7 @@ mod completeness;
 mod declaration;
 mod evaluate;
 mod goods;
+mod interest;
 mod known;
 mod parties;
 mod product_match;
@@ -36,6 +37,7 @@ pub use declaration::{
 };
 pub use evaluate::{ScreeningPolicy, evaluate};
 pub use goods::{GoodsGate, GoodsPrefix};
+pub use interest::Interest;
 pub use known::{Candidate, Known, NameKeys, QualificationEntry, SurveyEntry};
 pub use parties::{Maker, MakerSource, PartyMatch};
 pub use product_match::ProductMatch;

@@ -284,4 +284,13 @@ mod tests {
             assert_eq!(set.has(rule.id), rule.id != RuleId::DataStale);
         }
     }
+
+    #[test]
+    fn every_rule_stands_in_the_document() {
+        let document = include_str!("../../../docs/screening.md");
+        for rule in RULES {
+            let row = format!("| `{}` | {} | {} | {} |", rule.token, rule.verdict, rule.zh, rule.en);
+            assert!(document.contains(&row), "docs/screening.md lacks or misquotes: {row}");
+        }
+    }
 }

@@ -82,7 +82,9 @@ pub(super) struct Host {
     pub persists: Vec<Persist>,
     pub attached: Vec<(SessionId, u64, bool)>,
     pub displaced: Vec<SessionId>,
-    requests: u64,
+    /// What the outside saw, in order: everything but reservations; changes when they were committed.
+    pub events: Vec<Output>,
+    pub requests: u64,
 }
 
 impl Host {
@@ -104,6 +106,7 @@ impl Host {
             persists: Vec::new(),
             attached: Vec::new(),
             displaced: Vec::new(),
+            events: Vec::new(),
             requests: 0,
         }
     }
@@ -185,7 +188,10 @@ impl Host {
         true
     }
 
-    fn on(&mut self, output: Output) {
+    pub fn on(&mut self, output: Output) {
+        if !matches!(output, Output::Persist(_) | Output::Reserve { .. }) {
+            self.events.push(output.clone());
+        }
         match output {
             Output::Persist(_) | Output::Reserve { .. } if self.hold => self.held.push_back(output),
             Output::Persist(persist) => self.commit(&persist),
@@ -217,6 +223,13 @@ impl Host {
 
     /// Makes a change durable.
     pub fn commit(&mut self, persist: &Persist) {
+        self.keep(persist);
+        self.engine.persisted(persist.change_id, self.now);
+        assert_eq!(self.engine.state(), &self.stored, "the engine knows what the store holds");
+    }
+
+    /// The store's part of it: durable, but the engine has not heard yet.
+    pub fn keep(&mut self, persist: &Persist) {
         assert_eq!(persist.delta.expected_epoch, self.stored.epoch, "fenced");
         let before = self.stored.floor;
         apply(&mut self.stored, &persist.delta);
@@ -230,9 +243,8 @@ impl Host {
         for position in &persist.delta.drop_dead {
             self.letters.remove(position);
         }
+        self.events.push(Output::Persist(Box::new(persist.clone())));
         self.persists.push(persist.clone());
-        self.engine.persisted(persist.change_id, self.now);
-        assert_eq!(self.engine.state(), &self.stored, "the engine knows what the store holds");
     }
 
     /// Lets the oldest held commit succeed or fail.

@@ -1,0 +1,259 @@
+//! A running gateway: put together here, stopped here.
+//!
+//! It stops in this order: nothing new is accepted and streams are told to go → subscriptions settle what is in flight → the last
+//! refusals and a last checkpoint are recorded → the committer and the store close.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tonic::service::Routes;
+
+use super::{keys, ready::Ready};
+use crate::{
+    cli::{Failure, door},
+    clock::World,
+    config::{Checked, Config},
+    domain::{
+        digest::{hex, sha256},
+        grants::Register,
+        ledger::{Act, Change},
+        screening::ScreeningPolicy,
+    },
+    gateway::{
+        Gateway, Parts,
+        committer::{Bounds, Committer},
+        policy::Policy,
+        refusals::{RefusalLog, RefusalRecorder},
+    },
+    proto::{
+        evidence_service_server::EvidenceServiceServer, feed_service_server::FeedServiceServer,
+        publish_service_server::PublishServiceServer, record_service_server::RecordServiceServer,
+        screening_service_server::ScreeningServiceServer,
+    },
+    rpc::{self, ServeError, Server, Shutdown, TrustKeeper},
+    store::{
+        Store,
+        sqlite::{Options, SqliteStore},
+    },
+    tasks,
+    telemetry::{Listener, Metrics},
+    wire::WireCodec,
+};
+
+/// Numbers that are kept elsewhere are copied into the metrics this often.
+const MEASURE_EVERY: Duration = Duration::from_secs(5);
+
+/// A gateway that runs.
+pub struct Running {
+    gateway: Arc<Gateway>,
+    store: Arc<dyn Store>,
+    committer: Committer,
+    screening: Arc<ArcSwap<ScreeningPolicy>>,
+    trust: Arc<TrustKeeper>,
+    address: SocketAddr,
+    telemetry: SocketAddr,
+    stop: CancellationToken,
+    finish: CancellationToken,
+    serving: JoinHandle<Result<(), ServeError>>,
+    tasks: TaskTracker,
+}
+
+/// Starts a gateway. It serves when this returns.
+///
+/// # Errors
+/// When a file cannot be used, a port is taken, the store cannot be opened, or the start cannot be recorded.
+pub async fn start(checked: Checked, world: World) -> Result<Running, Failure> {
+    let Checked { config, register, screening, .. } = checked;
+    let tls = Arc::new(door::server_tls(&config, world.clock.clone())?);
+    let tokens = door::token_verifier(&config)?;
+    let signer = Arc::new(keys::signer(&config.evidence)?);
+    let tcp = listen(config.server.listen).await?;
+    let store = open_store(&config, &world).await?;
+    let metrics = Arc::new(Metrics::new());
+    let readiness = Arc::new(Ready { store: store.clone(), tls: tls.clone(), world: world.clone() });
+    let telemetry = Listener::open(config.telemetry.listen, metrics.clone(), readiness).await?;
+    let committer = Committer::start(store.clone(), world.clone(), Bounds::default()).await?;
+    let (refusals, recorder) = RefusalLog::new(world.clone());
+    let (stop, finish, tasks) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
+    let register_digest = digest_of(&config);
+    let register = Arc::new(ArcSwap::from_pointee(register));
+    let screening = Arc::new(ArcSwap::from_pointee(screening));
+    let gateway = Arc::new(Gateway::new(Parts {
+        store: store.clone(),
+        committer: committer.clone(),
+        signer,
+        register: register.clone(),
+        policy: Arc::new(ArcSwap::from_pointee(policy_of(&config))),
+        screening: screening.clone(),
+        codec: Arc::new(WireCodec),
+        refusals: refusals.clone(),
+        page_cache_bytes: usize::try_from(config.store.page_cache_mib).unwrap_or(32) << 20,
+        world: world.clone(),
+        stop: stop.clone(),
+    }));
+    gateway.administer("gateway.start", vec![format!("register:{register_digest}")]).await?;
+    let server = Server::new(rpc::Parts {
+        tls,
+        reload_interval: Duration::from_secs(config.tls.reload_seconds),
+        register,
+        trust_domain: config.tls.trust_domain.clone(),
+        tokens,
+        limits: door::limits(&config.limits),
+        world,
+        metrics: metrics.clone(),
+        refusals: Arc::new(refusals),
+    });
+    let (trust, address) = (server.trust(), tcp.local_addr()?);
+    let telemetry_address = telemetry.address()?;
+    let shutdown = Shutdown { draining: stop.clone(), grace: Duration::from_secs(config.server.shutdown_grace_seconds) };
+    let serving = tokio::spawn(server.serve(tcp, routes(&gateway, config.limits.max_message_bytes), shutdown));
+    tasks.spawn(record_refusals(recorder, committer.clone(), finish.clone()));
+    let interval = Duration::from_secs(config.evidence.checkpoint_seconds);
+    tasks.spawn(tasks::sign_checkpoints(gateway.clone(), interval, finish.clone()));
+    tasks.spawn(measure(store.clone(), committer.clone(), metrics, finish.clone()));
+    tasks.spawn(tell(telemetry, finish.clone()));
+    Ok(Running {
+        gateway,
+        store,
+        committer,
+        screening,
+        trust,
+        address,
+        telemetry: telemetry_address,
+        stop,
+        finish,
+        serving,
+        tasks,
+    })
+}
+
+impl Running {
+    /// Where the gRPC listener is.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where metrics and readiness are told.
+    pub fn telemetry_address(&self) -> SocketAddr {
+        self.telemetry
+    }
+
+    /// Takes over a new configuration as far as it can change in flight: certificates, revocation lists, register, screening. The
+    /// register is taken over only when that could be recorded.
+    pub async fn reload(&self, checked: Checked) {
+        if let Err(error) = self.trust.refresh() {
+            tracing::error!(%error, "certificates were not loaded anew; the old ones stand");
+        }
+        let digest = digest_of(&checked.config);
+        match self.gateway.administer("register.load", vec![format!("register:{digest}")]).await {
+            Ok(()) => {
+                self.take_over(checked.register, checked.screening, policy_of(&checked.config));
+                tracing::info!(%digest, "the register was loaded anew");
+            }
+            Err(refused) => tracing::error!(reason = refused.reason, "the register was not loaded anew: it could not be recorded"),
+        }
+    }
+
+    fn take_over(&self, register: Register, screening: ScreeningPolicy, policy: Policy) {
+        self.gateway.register.store(Arc::new(register));
+        self.gateway.policy.store(Arc::new(policy));
+        self.screening.store(Arc::new(screening));
+    }
+
+    /// Stops in good order.
+    ///
+    /// # Errors
+    /// When the server had failed.
+    pub async fn stop(self) -> Result<(), Failure> {
+        self.stop.cancel();
+        self.gateway.hosts.closed().await;
+        let served = self.serving.await;
+        if let Err(refused) = self.gateway.administer("gateway.stop", Vec::new()).await {
+            tracing::warn!(reason = refused.reason, "the stop could not be recorded");
+        }
+        self.finish.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.committer.close().await;
+        self.store.close().await;
+        match served {
+            Ok(served) => served.map_err(|error| Failure::from(std::io::Error::other(error))),
+            Err(error) => Err(Failure::from(std::io::Error::other(error))),
+        }
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        Failure::usage(
+            "LISTEN",
+            format!("无法监听 {address}：{error}；检查 [server] listen，或是否已有进程占用"),
+            format!("cannot listen on {address}: {error}; check [server] listen, or whether another process holds it"),
+        )
+    })
+}
+
+async fn open_store(config: &Config, world: &World) -> Result<Arc<dyn Store>, Failure> {
+    door::folder_of_store(config)?;
+    let store = SqliteStore::open(&config.store.path, world.random_u128(), &Options::default()).await?;
+    Ok(Arc::new(store))
+}
+
+fn policy_of(config: &Config) -> Policy {
+    Policy { allow_synthetic: config.domain.allow_synthetic }
+}
+
+/// Digest of what the register was made from, so that the log says which one was in force.
+fn digest_of(config: &Config) -> String {
+    let said = format!("{:?}{:?}{:?}", config.participants, config.grants, config.feeds);
+    hex(&sha256(&[said.as_bytes()]))
+}
+
+fn routes(gateway: &Arc<Gateway>, max_message_bytes: usize) -> Routes {
+    use rpc::{evidence_service, feed_service, lookup_service, publish_service, screening_service};
+    let publish = PublishServiceServer::new(publish_service::PublishDoor::new(gateway.clone()));
+    let feed = FeedServiceServer::new(feed_service::FeedDoor::new(gateway.clone()));
+    let records = RecordServiceServer::new(lookup_service::LookupDoor::new(gateway.clone()));
+    let screening = ScreeningServiceServer::new(screening_service::ScreeningDoor::new(gateway.clone()));
+    let evidence = EvidenceServiceServer::new(evidence_service::EvidenceDoor::new(gateway.clone()));
+    Routes::new(publish.max_decoding_message_size(max_message_bytes))
+        .add_service(feed.max_decoding_message_size(max_message_bytes))
+        .add_service(records.max_decoding_message_size(max_message_bytes))
+        .add_service(screening.max_decoding_message_size(max_message_bytes))
+        .add_service(evidence.max_decoding_message_size(max_message_bytes))
+}
+
+async fn record_refusals(recorder: RefusalRecorder, committer: Committer, finish: CancellationToken) {
+    let commit = |evidence| {
+        let committer = committer.clone();
+        async move { committer.commit(Act { change: Change::Record, evidence }).await.is_ok() }
+    };
+    recorder.run(commit, finish).await;
+}
+
+/// Copies numbers into the metrics at intervals.
+async fn measure(store: Arc<dyn Store>, committer: Committer, metrics: Arc<Metrics>, finish: CancellationToken) {
+    let mut before = committer.numbers();
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(MEASURE_EVERY) => {}
+            () = finish.cancelled() => return,
+        }
+        let now = committer.numbers();
+        metrics.commits.inc_by(now.groups - before.groups);
+        metrics.acts.inc_by(now.acts - before.acts);
+        before = now;
+        if let Ok(head) = store.head().await {
+            metrics.head_position.set(i64::try_from(head.position).unwrap_or(i64::MAX));
+            metrics.evidence_size.set(i64::try_from(head.evidence_size).unwrap_or(i64::MAX));
+        }
+    }
+}
+
+async fn tell(telemetry: Listener, finish: CancellationToken) {
+    if let Err(error) = telemetry.serve(finish).await {
+        tracing::error!(%error, "the telemetry listener failed");
+    }
+}

@@ -1,0 +1,136 @@
+//! Publishing and attesting: admit → permit → decide and commit → answer.
+
+use super::{
+    Caller, Class, Gateway, Refused,
+    gateway::unexpected,
+    policy::{MAX_BATCH_BYTES, MAX_BATCH_RECORDS},
+};
+use crate::domain::{
+    draft::Draft,
+    evidence::ActKind,
+    feeds::Feed,
+    grants::Action,
+    ids::Micros,
+    ledger::{Attestation, Change, Outcome, Publish, PublishedItem, RefusedItem, Refusal},
+    regions::Region,
+    violation::Violation,
+};
+
+/// An answered batch.
+#[derive(Debug, Clone)]
+pub struct Published {
+    /// One for each draft, in order.
+    pub items: Vec<PublishedItem>,
+    /// Evidence entry, if something was written.
+    pub evidence_index: Option<u64>,
+    /// Commit time.
+    pub committed_at: Micros,
+}
+
+/// An answered attestation.
+#[derive(Debug, Clone, Copy)]
+pub struct Attested {
+    /// The time that stands now.
+    pub complete_to: Micros,
+    /// Evidence entry.
+    pub evidence_index: u64,
+}
+
+/// Refuses a batch by its size, before anything of it is parsed.
+///
+/// # Errors
+/// `EMPTY_BATCH`, `TOO_MANY_RECORDS` or `BATCH_TOO_LARGE`.
+pub fn admit_batch(records: usize, bytes: usize) -> Result<(), Refused> {
+    if records == 0 {
+        return Err(Refused::field("records", "EMPTY_BATCH", "批次为空：至少要有一条记录", "the batch is empty: send at least one record"));
+    }
+    if records > MAX_BATCH_RECORDS {
+        return Err(Refused::field(
+            "records",
+            "TOO_MANY_RECORDS",
+            format!("一批 {records} 条，超过上限 {MAX_BATCH_RECORDS} 条：请分批发送"),
+            format!("{records} records in one batch, at most {MAX_BATCH_RECORDS}: send several batches"),
+        ));
+    }
+    if bytes > MAX_BATCH_BYTES {
+        return Err(Refused::field(
+            "records",
+            "BATCH_TOO_LARGE",
+            format!("一批 {bytes} 字节，超过上限 {MAX_BATCH_BYTES} 字节：请分批发送"),
+            format!("{bytes} bytes in one batch, at most {MAX_BATCH_BYTES}: send several batches"),
+        ));
+    }
+    Ok(())
+}
+
+impl Gateway {
+    /// Publishes one atomic batch of checked drafts. Answers after the transaction, evidence included, is on disk.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`, `ABORTED` (conflicts, gaps), `FAILED_PRECONDITION` (illegal step), `UNAVAILABLE`,
+    /// `RESOURCE_EXHAUSTED`.
+    pub async fn publish(&self, caller: &Caller, drafts: Vec<Draft>, validate_only: bool) -> Result<Published, Refused> {
+        let mut feeds: Vec<Feed> = drafts.iter().map(|draft| draft.attributes.feed()).collect();
+        feeds.sort_unstable();
+        feeds.dedup();
+        for feed in &feeds {
+            self.permit(caller, Action::Publish, *feed)?;
+        }
+        let mut evidence = Self::evidence_of(caller, ActKind::Publish);
+        evidence.feeds = feeds;
+        let publish = Publish { publisher: caller.participant().clone(), drafts, validate_only };
+        let done = self.act(Change::Publish(Box::new(publish)), evidence).await?;
+        match done.outcome {
+            Outcome::Published { items, evidence_index } => {
+                Ok(Published { items, evidence_index, committed_at: done.committed_at })
+            }
+            Outcome::Refused(Refusal::Batch(items)) => Err(refuse_batch(items)),
+            other => Err(unexpected("publish", &other)),
+        }
+    }
+
+    /// Attests that a feed is complete for a region up to a time.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`; `INVALID_ARGUMENT` for a time in the future; `UNAVAILABLE`.
+    pub async fn attest(&self, caller: &Caller, feed: Feed, region: Option<Region>, complete_to: Micros) -> Result<Attested, Refused> {
+        self.permit(caller, Action::Attest, feed)?;
+        let now = self.world.clock.now();
+        if complete_to <= 0 || complete_to > now {
+            return Err(Refused::field(
+                "complete_to_us",
+                "FUTURE_TIME",
+                "完整截止时间须在过去：不能声明尚未发生的时间",
+                "complete_to_us must lie in the past: completeness of a time to come cannot be attested",
+            ));
+        }
+        let mut evidence = Self::evidence_of(caller, ActKind::Attest);
+        evidence.feeds = vec![feed];
+        evidence.subjects = region.map(|region| region.code()).into_iter().collect();
+        let attestation = Attestation { publisher: caller.participant().clone(), feed, region, complete_to };
+        match self.act(Change::Attest(attestation), evidence).await?.outcome {
+            Outcome::Attested { complete_to, evidence_index } => Ok(Attested { complete_to, evidence_index }),
+            other => Err(unexpected("attest", &other)),
+        }
+    }
+}
+
+/// A refused batch: an illegal step makes it `FAILED_PRECONDITION`, all else `ABORTED`; every item is listed.
+fn refuse_batch(items: Vec<RefusedItem>) -> Refused {
+    let only_steps = items.iter().all(|item| matches!(item.reason, "ILLEGAL_STEP" | "UNKNOWN_NONCONFORMITY"));
+    let class = if only_steps { Class::FailedPrecondition } else { Class::Aborted };
+    let reason = items.first().map_or("CONTENT_CONFLICT", |item| item.reason);
+    let count = items.len();
+    Refused {
+        violations: items
+            .into_iter()
+            .map(|item| Violation { field: format!("records[{}]", item.index), reason: item.reason, text: item.text })
+            .collect(),
+        ..Refused::new(
+            class,
+            reason,
+            format!("批次中有 {count} 条记录与现有记录冲突，整批未写入，逐条见详情"),
+            format!("{count} records of the batch conflict with what stands; nothing was written; each is listed"),
+        )
+    }
+}

@@ -1,0 +1,79 @@
+//! The gateway's side of sessions: attaching, numbers, and changes of dead letters through the host.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::mpsc;
+
+use super::{
+    super::{Caller, Gateway, Refused, subscriptions::{key_of, not_found}},
+    hosts::Hosts,
+    session::{AttachRequest, Command, Event, Overview, Session},
+};
+use crate::domain::{
+    delivery::{DeadLetter, SubscriptionKey},
+    digest::Digest,
+};
+
+/// Numbers the attachments of this process.
+static ATTACHMENTS: AtomicU64 = AtomicU64::new(1);
+
+impl Gateway {
+    /// Attaches a session to a subscription; answers after the new epoch is on disk. Events come in a queue of `queue` places;
+    /// a consumer that lets it fill up is sent away.
+    ///
+    /// # Errors
+    /// `NOT_FOUND`; `FAILED_PRECONDITION` when another session is attached and `take_over` was not asked; `UNAVAILABLE`.
+    pub async fn attach(
+        &self,
+        caller: &Caller,
+        name: &str,
+        request: AttachRequest,
+        queue: usize,
+    ) -> Result<(Session, mpsc::Receiver<Event>), Refused> {
+        let key = key_of(caller, name)?;
+        let attachment = ATTACHMENTS.fetch_add(1, Ordering::Relaxed);
+        let (sender, events) = mpsc::channel(queue);
+        let ask = |reply| Command::Attach {
+            attachment,
+            caller: Box::new(caller.clone()),
+            request: request.clone(),
+            events: sender.clone(),
+            reply,
+        };
+        self.hosts.ask(&key, ask).await??;
+        let commands = self.hosts.wake(&key).await?;
+        Ok((Session { attachment, commands }, events))
+    }
+
+    /// A subscription with its numbers now.
+    pub(in super::super) async fn overview(&self, key: &SubscriptionKey) -> Result<Overview, Refused> {
+        let state = self.store.subscription(key).await?.ok_or_else(|| not_found(&key.name))?;
+        let status = self.hosts.ask(key, |reply| Command::Status { reply }).await?;
+        Ok(Overview { key: state.row.key, spec: state.row.spec, created_at: state.row.created_at, status })
+    }
+}
+
+impl Hosts {
+    /// Redrives letters in one transaction; answers how many.
+    pub(in super::super) async fn redrive(
+        &self,
+        key: &SubscriptionKey,
+        caller: &Caller,
+        letters: Vec<DeadLetter>,
+    ) -> Result<u64, Refused> {
+        let ask = |reply| Command::Redrive { caller: Box::new(caller.clone()), letters: letters.clone(), reply };
+        self.ask(key, ask).await?
+    }
+
+    /// Discards letters in one transaction; answers how many.
+    pub(in super::super) async fn discard(
+        &self,
+        key: &SubscriptionKey,
+        caller: &Caller,
+        letters: Vec<DeadLetter>,
+        why: Digest,
+    ) -> Result<u64, Refused> {
+        let ask = |reply| Command::Discard { caller: Box::new(caller.clone()), letters: letters.clone(), why, reply };
+        self.ask(key, ask).await?
+    }
+}

@@ -1,0 +1,133 @@
+//! What the engine wants made durable, as acts with their evidence.
+
+use std::{collections::HashMap, sync::Arc};
+
+use crate::domain::{
+    delivery::{Delivery, Persist, PersistKind, SubscriptionDelta, SubscriptionKey},
+    digest::Digest,
+    draft::StoredRecord,
+    evidence::{ActKind, Actor, EvidenceDraft, PositionRange, records_root},
+    feeds::Feed,
+    ids::Position,
+    ledger::{Act, Change},
+};
+
+use super::super::Caller;
+
+/// Records that were read and are not settled yet, by position.
+pub(super) type Rows = HashMap<Position, Arc<StoredRecord>>;
+
+/// What evidence needs to know of a delivery.
+struct Sent {
+    digest: Digest,
+    feed: Feed,
+}
+
+impl Sent {
+    fn of(record: &StoredRecord) -> Self {
+        Self { digest: record.digest, feed: record.attributes.feed() }
+    }
+}
+
+/// On whose behalf a change is recorded: the consumer, or the gateway itself.
+pub(super) fn draft(kind: ActKind, caller: Option<&Caller>, key: &SubscriptionKey) -> EvidenceDraft {
+    let mut draft = match caller {
+        Some(caller) => {
+            EvidenceDraft { request_id: caller.request_id.clone(), ..EvidenceDraft::new(kind, caller.actor(), caller.method) }
+        }
+        None => EvidenceDraft::new(kind, Actor::default(), "gateway"),
+    };
+    draft.subscription = format!("{}/{}", key.participant, key.name);
+    draft
+}
+
+/// Positions as ascending ranges with the root over their digests and the feeds they are of.
+fn cover(draft: &mut EvidenceDraft, mut positions: Vec<Position>, rows: &Rows) {
+    positions.sort_unstable();
+    positions.dedup();
+    let known: Vec<Sent> = positions.iter().filter_map(|position| rows.get(position).map(|record| Sent::of(record))).collect();
+    if known.len() == positions.len() && !known.is_empty() {
+        let digests: Vec<Digest> = known.iter().map(|sent| sent.digest).collect();
+        draft.records_root = Some(records_root(&digests));
+    }
+    draft.feeds = Feed::ALL.into_iter().filter(|feed| known.iter().any(|sent| sent.feed == *feed)).collect();
+    draft.positions = ranges(&positions);
+}
+
+/// Ascending positions as ranges that do not touch.
+fn ranges(positions: &[Position]) -> Vec<PositionRange> {
+    let mut ranges: Vec<PositionRange> = Vec::new();
+    for position in positions {
+        match ranges.last_mut() {
+            Some(range) if range.last + 1 == *position => range.last = *position,
+            _ => ranges.push(PositionRange { first: *position, last: *position }),
+        }
+    }
+    ranges
+}
+
+/// The act that records a disclosure. It is fenced: a gateway that lost the subscription discloses nothing.
+pub(super) fn disclosure(
+    key: &SubscriptionKey,
+    epoch: u64,
+    caller: Option<&Caller>,
+    deliveries: &[Delivery],
+    rows: &Rows,
+) -> Act {
+    let mut evidence = draft(ActKind::Disclose, caller, key);
+    cover(&mut evidence, deliveries.iter().map(|delivery| delivery.position).collect(), rows);
+    evidence.counts = vec![("delivered", deliveries.len() as u64)];
+    let again = deliveries.iter().filter(|delivery| delivery.attempt > 1 || delivery.redriven).count() as u64;
+    if again > 0 {
+        evidence.counts.push(("again", again));
+    }
+    let fence = SubscriptionDelta::empty(key.clone(), epoch);
+    Act { change: Change::MoveSubscription(Box::new(fence)), evidence }
+}
+
+/// The act of a change of state. Skips are no act: they move the place and leave no evidence.
+pub(super) fn change(key: &SubscriptionKey, persist: &Persist, caller: Option<&Caller>, rows: &Rows) -> Act {
+    let kind = match persist.kind {
+        PersistKind::Attach { .. } => ActKind::Attach,
+        PersistKind::Settle | PersistKind::Failures | PersistKind::Skips => ActKind::Settle,
+        PersistKind::Redrive => ActKind::Redrive,
+        PersistKind::Discard => ActKind::Discard,
+    };
+    let mut evidence = draft(kind, caller, key);
+    let tally = &persist.tally;
+    let lists = [
+        ("ack", &tally.acked),
+        ("retry", &tally.retried),
+        ("release", &tally.released),
+        ("dead", &tally.dead),
+        ("suspect", &tally.suspected),
+        ("withheld", &tally.withheld),
+        ("redriven", &tally.redriven),
+        ("discarded", &tally.discarded),
+    ];
+    let positions = lists.iter().flat_map(|(_, list)| list.iter().copied()).collect();
+    cover(&mut evidence, positions, rows);
+    evidence.counts = lists.iter().filter(|(_, list)| !list.is_empty()).map(|(name, list)| (*name, list.len() as u64)).collect();
+    if let Some(epoch) = persist.delta.epoch {
+        evidence.counts.push(("epoch", epoch));
+    }
+    let delta = Box::new(persist.delta.clone());
+    let change = match persist.kind {
+        PersistKind::Skips => Change::PassSubscription(delta),
+        _ => Change::MoveSubscription(delta),
+    };
+    Act { change, evidence }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_join_neighbours_alone() {
+        let joined = ranges(&[1, 2, 3, 5, 8, 9]);
+        let pairs: Vec<_> = joined.iter().map(|range| (range.first, range.last)).collect();
+        assert_eq!(pairs, [(1, 3), (5, 5), (8, 9)]);
+        assert!(ranges(&[]).is_empty());
+    }
+}

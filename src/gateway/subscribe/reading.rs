@@ -1,0 +1,120 @@
+//! Reading what the engine wants next: pages of the ledger, one enterprise, or single positions, seen through filter and rights.
+
+use std::sync::Arc;
+
+use super::{hosts::HostParts, rights::Rights};
+use crate::{
+    domain::{
+        delivery::{Candidate, SubscriptionRow, Want, is_recall},
+        draft::{OrderKey, StoredRecord},
+        ids::Position,
+    },
+    store::StoreError,
+};
+
+/// Most positions looked through before the engine hears how far it got, so that a sparse filter does not keep it waiting.
+const SCAN_POSITIONS: u64 = 8_192;
+/// Revisions of one enterprise read at once.
+const KEY_REVISIONS: usize = 256;
+
+/// A row for the engine with the record it stands for.
+pub(super) struct Row {
+    pub(super) candidate: Candidate,
+    pub(super) record: Arc<StoredRecord>,
+}
+
+/// What was read.
+pub(super) enum Reading {
+    /// Everything in (after, upto] was looked through.
+    Scanned { after: Position, upto: Position, rows: Vec<Row> },
+    /// The same for one order key.
+    OfKey { order_key: OrderKey, after: Position, upto: Position, rows: Vec<Row> },
+    /// Those of the positions that are still admitted.
+    Again { asked: Vec<Position>, rows: Vec<Row> },
+}
+
+/// What a reading needs, owned, so that it can run beside the host.
+pub(super) struct Reader {
+    pub(super) parts: HostParts,
+    pub(super) row: Arc<SubscriptionRow>,
+    pub(super) rights: Rights,
+}
+
+impl Reader {
+    pub(super) async fn read(self, want: Want) -> Result<Reading, StoreError> {
+        match want {
+            Want::Scan { after, upto, max } => self.scan(after, upto, max).await,
+            Want::Key { order_key, after, upto, max } => self.of_key(order_key, after, upto, max).await,
+            Want::Positions(positions) => {
+                let records = self.parts.store.at(&positions).await?;
+                let rows = records.into_iter().filter_map(|record| self.row(&Arc::new(record), true)).collect();
+                Ok(Reading::Again { asked: positions, rows })
+            }
+        }
+    }
+
+    async fn scan(&self, after: Position, upto: Position, max: usize) -> Result<Reading, StoreError> {
+        let (mut reached, mut rows) = (after, Vec::new());
+        let end = upto.min(after + SCAN_POSITIONS);
+        while reached < end && rows.len() < max {
+            let records = self.parts.pages.after(reached, end).await?;
+            let Some(last) = records.last() else { break };
+            let skip = self.superseded(reached + 1, last.position).await?;
+            for record in &records {
+                if rows.len() >= max {
+                    return Ok(Reading::Scanned { after, upto: reached, rows });
+                }
+                reached = record.position;
+                if skip.binary_search(&reached).is_err() {
+                    rows.extend(self.row(record, false));
+                }
+            }
+        }
+        Ok(Reading::Scanned { after, upto: reached, rows })
+    }
+
+    async fn of_key(&self, order_key: OrderKey, after: Position, upto: Position, max: usize) -> Result<Reading, StoreError> {
+        let limit = max.clamp(1, KEY_REVISIONS);
+        let records = self.parts.store.page_of_key(&order_key, after, upto, limit).await?;
+        let reached = if records.len() < limit { upto } else { records.last().map_or(upto, |record| record.position) };
+        let (first, last) = (records.first().map_or(0, |record| record.position), reached);
+        let skip = self.superseded(first, last).await?;
+        let rows = records
+            .into_iter()
+            .filter(|record| skip.binary_search(&record.position).is_err())
+            .filter_map(|record| self.row(&Arc::new(record), false))
+            .collect();
+        Ok(Reading::OfKey { order_key, after, upto: reached, rows })
+    }
+
+    /// At or below a snapshot, positions whose record has a later revision at or below it.
+    async fn superseded(&self, first: Position, last: Position) -> Result<Vec<Position>, StoreError> {
+        let snapshot = self.row.snapshot_at;
+        if first > snapshot || first > last {
+            return Ok(Vec::new());
+        }
+        self.parts.store.superseded(first, last.min(snapshot), snapshot).await
+    }
+
+    /// The row of a record, if filter and rights admit it. What was delivered before (`again`) stays selected by the filter, but
+    /// a grant that is gone withholds it.
+    fn row(&self, record: &Arc<StoredRecord>, again: bool) -> Option<Row> {
+        if !self.rights.admit(&record.attributes) {
+            return None;
+        }
+        let selected = self.row.spec.filter.select(&record.attributes, record.previous.as_ref());
+        if selected.is_none() && !again {
+            return None;
+        }
+        let candidate = Candidate {
+            position: record.position,
+            order_key: record.order_key.clone(),
+            record_id: record.record_id.clone(),
+            revision: record.revision,
+            bytes: record.sections.len() as u64,
+            recall: is_recall(&record.attributes),
+            left_filter: selected.is_some_and(|marks| marks.left_filter),
+        };
+        Some(Row { candidate, record: record.clone() })
+    }
+}

@@ -1,0 +1,166 @@
+//! What passes between a door and the host of a subscription.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::domain::{
+    delivery::{DeadLetter, LostLease, SessionId, SettledItem, Settlement, Status, SubscriptionKey, SubscriptionSpec, Token, Window},
+    digest::Digest,
+    draft::StoredRecord,
+    ids::{Micros, Revision},
+};
+
+use super::super::{Caller, Refused};
+
+/// A subscription as it is shown.
+#[derive(Debug, Clone)]
+pub struct Overview {
+    /// Name.
+    pub key: SubscriptionKey,
+    /// Settings.
+    pub spec: SubscriptionSpec,
+    /// When it was made.
+    pub created_at: Micros,
+    /// Numbers now.
+    pub status: Status,
+}
+
+/// One delivery on its way out. The record is shared by all subscribers that receive it.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    /// The revision.
+    pub record: Arc<StoredRecord>,
+    /// True when the grant shows the restricted section.
+    pub show_restricted: bool,
+    /// 1 + counted failures.
+    pub attempt: u32,
+    /// Needed to settle.
+    pub token: Token,
+    /// Until when.
+    pub lease_expires_at: Micros,
+    /// Takes back what was given.
+    pub recall: bool,
+    /// Put back by a redrive.
+    pub redriven: bool,
+    /// With `redriven`: the record's current revision.
+    pub current_revision: Revision,
+    /// The predecessor matched the filter, this one does not.
+    pub left_filter: bool,
+}
+
+/// What a host tells an attached session, in order.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// The attach stands; deliveries follow.
+    Opened {
+        /// Epoch of the attach.
+        epoch: u64,
+        /// Ledger id.
+        ledger_id: String,
+        /// Generation of the ledger.
+        generation: u64,
+        /// Numbers at the attach.
+        status: Status,
+    },
+    /// Deliveries, recorded before they are told.
+    Deliveries(Vec<Outgoing>),
+    /// Settlements, after their commit.
+    Settled {
+        /// Of the request.
+        request_id: u64,
+        /// In the order asked.
+        items: Vec<SettledItem>,
+    },
+    /// Leases taken away.
+    LeaseLost(Vec<LostLease>),
+    /// Numbers, at least every 10 seconds.
+    Heartbeat(Status),
+    /// Delivery paused or went on.
+    State(Status),
+    /// The host closes.
+    GoAway {
+        /// `shutdown`, `taken_over`, `deleted`, `fenced`.
+        reason: &'static str,
+        /// Wait this long before coming back, milliseconds.
+        reconnect_after_ms: u64,
+    },
+}
+
+/// How a session wants to attach.
+#[derive(Debug, Clone)]
+pub struct AttachRequest {
+    /// Session.
+    pub session: SessionId,
+    /// First window.
+    pub window: Window,
+    /// Extend leases while heartbeats arrive.
+    pub auto_extend: bool,
+    /// Take over from another session.
+    pub take_over: bool,
+}
+
+/// What a door asks of a host. An attachment is one attach of one stream: a late word from a stream that was replaced, even by
+/// one of the same session, is recognised by it.
+pub(super) enum Command {
+    Attach { attachment: u64, caller: Box<Caller>, request: AttachRequest, events: mpsc::Sender<Event>, reply: Reply<()> },
+    Settle { attachment: u64, request_id: u64, items: Vec<Settlement> },
+    Window { attachment: u64, window: Window },
+    Heartbeat { attachment: u64 },
+    Drain { attachment: u64 },
+    Detach { attachment: u64 },
+    Status { reply: oneshot::Sender<Status> },
+    Redrive { caller: Box<Caller>, letters: Vec<DeadLetter>, reply: Reply<u64> },
+    Discard { caller: Box<Caller>, letters: Vec<DeadLetter>, why: Digest, reply: Reply<u64> },
+    Close { reason: &'static str, reply: oneshot::Sender<()> },
+}
+
+/// Where the answer to a command goes.
+pub(super) type Reply<T> = oneshot::Sender<Result<T, Refused>>;
+
+/// An attached session, as a door holds it. Dropping it detaches; deliveries that were out keep their lease for the
+/// session's grace.
+pub struct Session {
+    pub(super) attachment: u64,
+    pub(super) commands: mpsc::Sender<Command>,
+}
+
+impl Session {
+    /// Says what became of deliveries; answered by `Event::Settled` after the commit. Waits while the host is busy.
+    pub async fn settle(&self, request_id: u64, items: Vec<Settlement>) {
+        self.tell(Command::Settle { attachment: self.attachment, request_id, items }).await;
+    }
+
+    /// Replaces the window.
+    pub async fn window(&self, window: Window) {
+        self.tell(Command::Window { attachment: self.attachment, window }).await;
+    }
+
+    /// The consumer lives.
+    pub async fn heartbeat(&self) {
+        self.tell(Command::Heartbeat { attachment: self.attachment }).await;
+    }
+
+    /// Send nothing more; what is unsettled when the session goes is not counted.
+    pub async fn drain(&self) {
+        self.tell(Command::Drain { attachment: self.attachment }).await;
+    }
+
+    /// A closed host has told its sessions already; there is nobody left to tell.
+    async fn tell(&self, command: Command) {
+        let _ = self.commands.send(command).await;
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let commands = self.commands.clone();
+        let attachment = self.attachment;
+        // The queue may be full at this moment; a detach must not get lost, so it waits in a task of its own.
+        if let Err(mpsc::error::TrySendError::Full(command)) = commands.try_send(Command::Detach { attachment }) {
+            tokio::spawn(async move {
+                let _ = commands.send(command).await;
+            });
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Events of a subscription as the protocol says them.
+
+use crate::{
+    domain::delivery::{PauseReason, SettleResult, SettledItem, Status, Token},
+    gateway::subscribe::{Event, Outgoing, Overview},
+    proto::{self, subscribe_response::Message},
+    wire,
+};
+
+/// One event as a message of the stream.
+pub(super) fn message(event: Event) -> proto::SubscribeResponse {
+    let message = match event {
+        Event::Opened { epoch, ledger_id, generation, status: numbers } => {
+            Message::Opened(proto::Opened { epoch, ledger_id, generation, status: Some(status(&numbers)) })
+        }
+        Event::Deliveries(batch) => Message::Deliveries(proto::Deliveries { deliveries: batch.iter().map(delivery).collect() }),
+        Event::Settled { request_id, items } => Message::Settled(settled(request_id, items)),
+        Event::LeaseLost(leases) => Message::LeaseLost(proto::LeaseLost {
+            leases: leases
+                .into_iter()
+                .map(|lost| proto::LostLease {
+                    position: lost.position,
+                    token: Some(token(lost.token)),
+                    reason: lost.reason.token().to_owned(),
+                })
+                .collect(),
+        }),
+        Event::Heartbeat(numbers) => Message::Heartbeat(proto::ServerHeartbeat { status: Some(status(&numbers)) }),
+        Event::State(numbers) => {
+            Message::State(proto::State { pause_reason: pause_reason(numbers.pause).into(), message: pause_words(numbers.pause) })
+        }
+        Event::GoAway { reason, reconnect_after_ms } => {
+            Message::GoAway(proto::GoAway { reason: reason.to_owned(), reconnect_after_ms })
+        }
+    };
+    proto::SubscribeResponse { message: Some(message) }
+}
+
+/// One delivery.
+pub(super) fn delivery(out: &Outgoing) -> proto::Delivery {
+    proto::Delivery {
+        record: Some(wire::record(&out.record, out.show_restricted)),
+        attempt: out.attempt,
+        token: Some(token(out.token)),
+        lease_expires_at_us: out.lease_expires_at,
+        recall: out.recall,
+        redriven: out.redriven,
+        current_revision: out.current_revision,
+        left_filter: out.left_filter,
+        order_key: out.record.order_key.0.clone(),
+    }
+}
+
+/// Answers to settlements.
+pub(super) fn settled(request_id: u64, items: Vec<SettledItem>) -> proto::Settled {
+    let items = items
+        .into_iter()
+        .map(|item| {
+            let result = match item.result {
+                SettleResult::Ok => proto::SettleResult::Ok,
+                SettleResult::Stale => proto::SettleResult::Stale,
+                SettleResult::OutOfOrder => proto::SettleResult::OutOfOrder,
+                SettleResult::Unknown => proto::SettleResult::Unknown,
+                SettleResult::Retryable => proto::SettleResult::Retryable,
+            };
+            proto::SettledItem { position: item.position, result: result.into() }
+        })
+        .collect();
+    proto::Settled { request_id, items }
+}
+
+fn token(token: Token) -> proto::Token {
+    proto::Token { epoch: token.epoch, send_number: token.send_number }
+}
+
+/// A subscription.
+pub(super) fn subscription(overview: &Overview) -> proto::Subscription {
+    proto::Subscription {
+        name: overview.key.name.clone(),
+        settings: Some(wire::subscription::settings(&overview.spec)),
+        created_at_us: overview.created_at,
+        status: Some(status(&overview.status)),
+    }
+}
+
+/// Numbers of a subscription.
+pub(super) fn status(status: &Status) -> proto::SubscriptionStatus {
+    proto::SubscriptionStatus {
+        head: status.head,
+        floor: status.floor,
+        scanned: status.scanned,
+        in_flight: status.in_flight,
+        retrying: status.retrying,
+        dead_letters: status.dead_letters,
+        blocked_enterprises: status.blocked,
+        epoch: status.epoch,
+        pause_reason: pause_reason(status.pause).into(),
+        attached: status.attached,
+        lag: status.lag,
+    }
+}
+
+fn pause_reason(reason: Option<PauseReason>) -> proto::PauseReason {
+    match reason {
+        None => proto::PauseReason::Unspecified,
+        Some(PauseReason::Window) => proto::PauseReason::Window,
+        Some(PauseReason::MaxInFlight) => proto::PauseReason::MaxInFlight,
+        Some(PauseReason::MaxSpan) => proto::PauseReason::MaxSpan,
+        Some(PauseReason::KeyBlocked) => proto::PauseReason::KeyBlocked,
+        Some(PauseReason::Paused) => proto::PauseReason::Paused,
+        Some(PauseReason::CircuitOpen) => proto::PauseReason::CircuitOpen,
+        Some(PauseReason::NotPermitted) => proto::PauseReason::NotPermitted,
+        Some(PauseReason::NoConsumer) => proto::PauseReason::NoConsumer,
+    }
+}
+
+fn pause_words(reason: Option<PauseReason>) -> String {
+    match reason {
+        None => "投递继续 / delivery goes on",
+        Some(PauseReason::Window) => "窗口已满：先确认已收到的 / the window is full: settle what was delivered",
+        Some(PauseReason::MaxInFlight) => "在途已达上限 / max_in_flight is reached",
+        Some(PauseReason::MaxSpan) => "跨度已达上限：最早的一条仍未确认 / max_span is reached: the oldest delivery is unsettled",
+        Some(PauseReason::KeyBlocked) => "剩余记录都在等待被阻塞的企业 / all that is left waits for a blocked enterprise",
+        Some(PauseReason::Paused) => "已由操作员暂停 / paused by an operator",
+        Some(PauseReason::CircuitOpen) => "连续失败过多，已熔断：重新连接后继续 / too many failures in a row: attach again to go on",
+        Some(PauseReason::NotPermitted) => "授权缺失或已失效 / the grant is missing or has lapsed",
+        Some(PauseReason::NoConsumer) => "没有连接的消费者 / nobody is attached",
+    }
+    .to_owned()
+}
+

@@ -1,0 +1,295 @@
+//! `FeedService`: subscriptions and what is said of deliveries.
+//!
+//! The stream reads requests in one task and writes responses in another: reading never waits for writing, so that two full
+//! windows cannot lock each other.
+
+use std::{pin::Pin, sync::Arc, time::Duration};
+
+use tokio::sync::mpsc;
+use tokio_stream::{Stream, StreamExt as _, wrappers::ReceiverStream};
+use tonic::{Request, Response, Status, Streaming};
+
+use super::{
+    answer::{answer, refuse},
+    caller, feed_events, feed_requests,
+};
+use crate::{
+    domain::violation::Findings,
+    gateway::{
+        Caller, Gateway, Refused,
+        subscribe::{Event, FetchRequest, Session},
+    },
+    proto::{self, feed_service_server::FeedService, subscribe_request::Message},
+    wire,
+};
+
+/// Responses of one stream that wait for the socket; deliveries are bounded by the window besides.
+const STREAM_QUEUE: usize = 1_024;
+
+/// The service over a gateway.
+pub struct FeedDoor {
+    gateway: Arc<Gateway>,
+}
+
+impl FeedDoor {
+    /// Opens it.
+    pub fn new(gateway: Arc<Gateway>) -> Self {
+        Self { gateway }
+    }
+
+    async fn create(&self, caller: &Caller, request: &proto::CreateSubscriptionRequest) -> Result<proto::Subscription, Refused> {
+        let mut findings = Findings::default();
+        let spec = wire::subscription::read_spec(request.settings.as_ref(), request.start.as_ref(), &mut findings);
+        if !findings.is_clean() {
+            return Err(Refused::invalid(findings.violations));
+        }
+        Ok(feed_events::subscription(&self.gateway.create_subscription(caller, &request.name, spec).await?))
+    }
+
+    async fn list(
+        &self,
+        caller: &Caller,
+        request: &proto::ListSubscriptionsRequest,
+    ) -> Result<proto::ListSubscriptionsResponse, Refused> {
+        let limit = feed_requests::page_size(request.page_size)?;
+        let (overviews, next) = self.gateway.list_subscriptions(caller, &request.page_token, limit).await?;
+        Ok(proto::ListSubscriptionsResponse {
+            subscriptions: overviews.iter().map(feed_events::subscription).collect(),
+            next_page_token: next.unwrap_or_default(),
+        })
+    }
+
+    async fn take(&self, caller: &Caller, request: &proto::FetchRequest) -> Result<proto::FetchResponse, Refused> {
+        let max = match request.max_records {
+            0 => 100,
+            max => max,
+        };
+        if max > 1_000 || request.wait_ms > 30_000 {
+            return Err(Refused::field(
+                "max_records",
+                "OUT_OF_BOUNDS",
+                "max_records 最多 1000，wait_ms 最多 30000",
+                "max_records is at most 1,000 and wait_ms at most 30,000",
+            ));
+        }
+        let fetch = FetchRequest {
+            session: feed_requests::session_id(&request.session_id)?,
+            max,
+            wait: Duration::from_millis(u64::from(request.wait_ms)),
+            take_over: request.take_over,
+        };
+        let (deliveries, numbers) = self.gateway.fetch(caller, &request.subscription, fetch).await?;
+        Ok(proto::FetchResponse {
+            deliveries: deliveries.iter().map(feed_events::delivery).collect(),
+            status: Some(feed_events::status(&numbers)),
+        })
+    }
+
+    async fn settle_unary(&self, caller: &Caller, request: &proto::SettleRequest) -> Result<proto::SettleResponse, Refused> {
+        let session = feed_requests::session_id(&request.session_id)?;
+        let settlements = request.settlements.clone().unwrap_or_default();
+        let items = feed_requests::settlements(&settlements)?;
+        let results = self.gateway.settle(caller, &request.subscription, session, items).await?;
+        Ok(proto::SettleResponse { settled: Some(feed_events::settled(settlements.request_id, results)) })
+    }
+
+    async fn open(&self, caller: &Caller, open: &proto::Open) -> Result<(Session, mpsc::Receiver<Event>), Refused> {
+        let request = feed_requests::attach(open)?;
+        self.gateway.attach(caller, &open.subscription, request, STREAM_QUEUE).await
+    }
+}
+
+type Responses = Pin<Box<dyn Stream<Item = Result<proto::SubscribeResponse, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl FeedService for FeedDoor {
+    type SubscribeStream = Responses;
+
+    async fn list_feeds(&self, request: Request<proto::ListFeedsRequest>) -> Result<Response<proto::ListFeedsResponse>, Status> {
+        let caller = caller(&request)?;
+        let result = self.gateway.feeds(&caller).await.map(|feeds| feed_requests::feeds(&feeds));
+        answer(&self.gateway, &caller, result)
+    }
+
+    async fn create_subscription(
+        &self,
+        request: Request<proto::CreateSubscriptionRequest>,
+    ) -> Result<Response<proto::Subscription>, Status> {
+        let caller = caller(&request)?;
+        let result = self.create(&caller, request.get_ref()).await;
+        answer(&self.gateway, &caller, result)
+    }
+
+    async fn get_subscription(
+        &self,
+        request: Request<proto::GetSubscriptionRequest>,
+    ) -> Result<Response<proto::Subscription>, Status> {
+        let caller = caller(&request)?;
+        let result = self.gateway.get_subscription(&caller, &request.get_ref().name).await;
+        answer(&self.gateway, &caller, result.map(|overview| feed_events::subscription(&overview)))
+    }
+
+    async fn list_subscriptions(
+        &self,
+        request: Request<proto::ListSubscriptionsRequest>,
+    ) -> Result<Response<proto::ListSubscriptionsResponse>, Status> {
+        let caller = caller(&request)?;
+        let result = self.list(&caller, request.get_ref()).await;
+        answer(&self.gateway, &caller, result)
+    }
+
+    async fn delete_subscription(
+        &self,
+        request: Request<proto::DeleteSubscriptionRequest>,
+    ) -> Result<Response<proto::DeleteSubscriptionResponse>, Status> {
+        let caller = caller(&request)?;
+        let result = self.gateway.delete_subscription(&caller, &request.get_ref().name).await;
+        answer(&self.gateway, &caller, result.map(|()| proto::DeleteSubscriptionResponse {}))
+    }
+
+    async fn subscribe(&self, request: Request<Streaming<proto::SubscribeRequest>>) -> Result<Response<Responses>, Status> {
+        let caller = caller(&request)?;
+        let mut requests = request.into_inner();
+        let first = requests.next().await.transpose()?.and_then(|request| request.message);
+        let Some(Message::Open(open)) = first else {
+            let refused = Refused::field(
+                "message",
+                "OPEN_FIRST",
+                "流的第一条消息必须是 open",
+                "the first message of the stream must be `open`",
+            );
+            return Err(refuse(&self.gateway, &caller, &refused));
+        };
+        let (session, events) = match self.open(&caller, &open).await {
+            Ok(opened) => opened,
+            Err(refused) => return Err(refuse(&self.gateway, &caller, &refused)),
+        };
+        let (errors, fatal) = mpsc::channel(1);
+        tokio::spawn(read_requests(requests, session, errors, self.gateway.clone(), caller));
+        let responses = ReceiverStream::new(events).map(|event| Ok(feed_events::message(event)));
+        Ok(Response::new(Box::pin(responses.merge(ReceiverStream::new(fatal)))))
+    }
+
+    async fn fetch(&self, request: Request<proto::FetchRequest>) -> Result<Response<proto::FetchResponse>, Status> {
+        let caller = caller(&request)?;
+        let result = self.take(&caller, request.get_ref()).await;
+        answer(&self.gateway, &caller, result)
+    }
+
+    async fn settle(&self, request: Request<proto::SettleRequest>) -> Result<Response<proto::SettleResponse>, Status> {
+        let caller = caller(&request)?;
+        let result = self.settle_unary(&caller, request.get_ref()).await;
+        answer(&self.gateway, &caller, result)
+    }
+
+    async fn list_dead_letters(
+        &self,
+        request: Request<proto::ListDeadLettersRequest>,
+    ) -> Result<Response<proto::ListDeadLettersResponse>, Status> {
+        let caller = caller(&request)?;
+        let result = self.list_letters(&caller, request.get_ref()).await;
+        answer(&self.gateway, &caller, result)
+    }
+
+    async fn redrive_dead_letters(
+        &self,
+        request: Request<proto::RedriveDeadLettersRequest>,
+    ) -> Result<Response<proto::RedriveDeadLettersResponse>, Status> {
+        let caller = caller(&request)?;
+        let result = self.redrive(&caller, request.get_ref()).await;
+        answer(&self.gateway, &caller, result)
+    }
+
+    async fn discard_dead_letters(
+        &self,
+        request: Request<proto::DiscardDeadLettersRequest>,
+    ) -> Result<Response<proto::DiscardDeadLettersResponse>, Status> {
+        let caller = caller(&request)?;
+        let result = self.discard(&caller, request.get_ref()).await;
+        answer(&self.gateway, &caller, result)
+    }
+}
+
+impl FeedDoor {
+    async fn list_letters(
+        &self,
+        caller: &Caller,
+        request: &proto::ListDeadLettersRequest,
+    ) -> Result<proto::ListDeadLettersResponse, Refused> {
+        let limit = feed_requests::page_size(request.page_size)?;
+        let query = feed_requests::letters(request.selector.as_ref(), false)?;
+        let after = feed_requests::position_token(&request.page_token)?;
+        let (letters, next) = self.gateway.list_dead_letters(caller, &request.subscription, &query, after, limit).await?;
+        Ok(proto::ListDeadLettersResponse {
+            dead_letters: letters.into_iter().map(feed_requests::dead_letter).collect(),
+            next_page_token: next.map(|position| position.to_string()).unwrap_or_default(),
+        })
+    }
+
+    async fn redrive(
+        &self,
+        caller: &Caller,
+        request: &proto::RedriveDeadLettersRequest,
+    ) -> Result<proto::RedriveDeadLettersResponse, Refused> {
+        let query = feed_requests::letters(request.selector.as_ref(), true)?;
+        let redriven = self.gateway.redrive_dead_letters(caller, &request.subscription, &query, request.dry_run).await?;
+        Ok(proto::RedriveDeadLettersResponse { redriven })
+    }
+
+    async fn discard(
+        &self,
+        caller: &Caller,
+        request: &proto::DiscardDeadLettersRequest,
+    ) -> Result<proto::DiscardDeadLettersResponse, Refused> {
+        let query = feed_requests::letters(request.selector.as_ref(), true)?;
+        let reason = feed_requests::discard_reason(&request.reason)?;
+        let discarded =
+            self.gateway.discard_dead_letters(caller, &request.subscription, &query, reason, request.dry_run).await?;
+        Ok(proto::DiscardDeadLettersResponse { discarded })
+    }
+}
+
+/// Reads what the consumer says until its side ends; then the session is dropped, which detaches it.
+async fn read_requests(
+    mut requests: Streaming<proto::SubscribeRequest>,
+    session: Session,
+    errors: mpsc::Sender<Result<proto::SubscribeResponse, Status>>,
+    gateway: Arc<Gateway>,
+    caller: Arc<Caller>,
+) {
+    loop {
+        let message = tokio::select! {
+            message = requests.next() => message,
+            () = errors.closed() => return,
+        };
+        let Some(Ok(request)) = message else { return };
+        if let Err(refused) = pass_on(request, &session).await {
+            // The queue has one place and this is its only message.
+            let _ = errors.try_send(Err(refuse(&gateway, &caller, &refused)));
+            return;
+        }
+    }
+}
+
+/// Passes one message to the host. A malformed item of a settle is answered `UNKNOWN` by the engine, never by closing the
+/// stream; only a message outside the protocol is an error.
+async fn pass_on(request: proto::SubscribeRequest, session: &Session) -> Result<(), Refused> {
+    match request.message {
+        Some(Message::Settle(settlements)) => {
+            let items = feed_requests::settlements(&settlements)?;
+            session.settle(settlements.request_id, items).await;
+        }
+        Some(Message::Window(window)) => session.window(feed_requests::window(Some(&window))?).await,
+        Some(Message::Heartbeat(_)) => session.heartbeat().await,
+        Some(Message::Drain(_)) => session.drain().await,
+        Some(Message::Open(_)) | None => {
+            return Err(Refused::field(
+                "message",
+                "UNEXPECTED_MESSAGE",
+                "流已打开：只接受 settle、window、drain、heartbeat",
+                "the stream is open: only settle, window, drain and heartbeat may follow",
+            ));
+        }
+    }
+    Ok(())
+}

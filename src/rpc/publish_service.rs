@@ -1,0 +1,129 @@
+//! `PublishService`: records in at the door, drafts inside.
+
+use std::sync::Arc;
+
+use tonic::{Request, Response, Status};
+
+use super::{answer::answer, caller};
+use crate::{
+    domain::{
+        draft::Draft,
+        feeds::Feed,
+        ledger::PublishedItem,
+        regions::Region,
+        violation::{Findings, Lang, Violation},
+    },
+    gateway::{Caller, Gateway, Refused, publish::admit_batch},
+    proto::{
+        AttestRequest, AttestResponse, PublishRequest, PublishResponse, PublishedRecord, Record, Remark, publish_service_server::PublishService,
+    },
+    wire,
+};
+
+/// The service over a gateway.
+pub struct PublishDoor {
+    gateway: Arc<Gateway>,
+}
+
+impl PublishDoor {
+    /// Opens it.
+    pub fn new(gateway: Arc<Gateway>) -> Self {
+        Self { gateway }
+    }
+
+    async fn publish_batch(&self, caller: &Caller, request: PublishRequest) -> Result<PublishResponse, Refused> {
+        let bytes = request.records.iter().flat_map(|record| &record.sections).map(|section| section.content.len()).sum();
+        admit_batch(request.records.len(), bytes)?;
+        let drafts = self.drafts(caller, &request.records)?;
+        let published = self.gateway.publish(caller, drafts, request.validate_only).await?;
+        Ok(PublishResponse {
+            records: published.items.into_iter().map(|item| published_record(item, caller.lang)).collect(),
+            evidence_index: published.evidence_index.unwrap_or(0),
+            committed_at_us: published.committed_at,
+        })
+    }
+
+    /// Every record checked; or everything that is wrong with any of them.
+    fn drafts(&self, caller: &Caller, records: &[Record]) -> Result<Vec<Draft>, Refused> {
+        let register = self.gateway.register.load();
+        let policy = self.gateway.policy.load();
+        let context = wire::DraftContext {
+            publisher: caller.participant(),
+            publisher_region: register.participant(caller.participant()).and_then(|participant| participant.region),
+            today: policy.today(&self.gateway.world),
+            allow_synthetic: policy.allow_synthetic,
+            salt: &|| self.gateway.world.random(),
+        };
+        let mut findings = Findings::default();
+        let mut drafts = Vec::with_capacity(records.len());
+        for (index, record) in records.iter().enumerate() {
+            drafts.extend(findings.within_index("records", index, |findings| wire::draft(record, &context, findings)));
+        }
+        if findings.is_clean() { Ok(drafts) } else { Err(Refused::invalid(findings.violations)) }
+    }
+
+    async fn attest_feed(&self, caller: &Caller, request: &AttestRequest) -> Result<AttestResponse, Refused> {
+        let feed = Feed::parse(&request.feed).ok_or_else(|| unknown_feed("feed", &request.feed))?;
+        let region = match request.region.as_str() {
+            "" => {
+                let register = self.gateway.register.load();
+                register.participant(caller.participant()).and_then(|participant| participant.region)
+            }
+            code => Some(Region::parse(code).ok_or_else(|| {
+                Refused::field(
+                    "region",
+                    "UNKNOWN_REGION",
+                    format!("地区代码 {code} 无法识别：应为 6 位 GB/T 2260 代码或 66"),
+                    format!("region {code} is not a code: give 6 digits of GB/T 2260, or 66"),
+                )
+            })?),
+        };
+        let attested = self.gateway.attest(caller, feed, region, request.complete_to_us).await?;
+        Ok(AttestResponse { complete_to_us: attested.complete_to, evidence_index: attested.evidence_index })
+    }
+}
+
+#[tonic::async_trait]
+impl PublishService for PublishDoor {
+    async fn publish(&self, request: Request<PublishRequest>) -> Result<Response<PublishResponse>, Status> {
+        let mut caller = Caller::clone(&*caller(&request)?);
+        let request = request.into_inner();
+        if !request.request_id.is_empty() {
+            caller.request_id = request.request_id.chars().take(64).collect();
+        }
+        let result = self.publish_batch(&caller, request).await;
+        answer(&self.gateway, &caller, result)
+    }
+
+    async fn attest(&self, request: Request<AttestRequest>) -> Result<Response<AttestResponse>, Status> {
+        let caller = caller(&request)?;
+        let result = self.attest_feed(&caller, request.get_ref()).await;
+        answer(&self.gateway, &caller, result)
+    }
+}
+
+fn published_record(item: PublishedItem, lang: Lang) -> PublishedRecord {
+    PublishedRecord {
+        record_id: item.record_id.to_string(),
+        revision: item.revision,
+        position: item.position,
+        duplicate: item.duplicate,
+        remarks: item.remarks.into_iter().map(|remark| remark_of(remark, lang)).collect(),
+        resolution: item.resolution.as_ref().map(wire::resolution),
+    }
+}
+
+fn remark_of(remark: Violation, lang: Lang) -> Remark {
+    Remark { message: remark.text.get(lang).to_owned(), field: remark.field, reason: remark.reason.to_owned() }
+}
+
+/// A feed name that is not in the catalogue.
+pub(super) fn unknown_feed(field: &str, name: &str) -> Refused {
+    let known = Feed::ALL.map(Feed::name).join(", ");
+    Refused::field(
+        field,
+        "UNKNOWN_FEED",
+        format!("没有名为“{name}”的目录：可用 {known}"),
+        format!("there is no feed `{name}`: the catalogue has {known}"),
+    )
+}

@@ -1,0 +1,5 @@
+//! What runs beside requests.
+
+mod checkpoints;
+
+pub use checkpoints::sign_checkpoints;
