@@ -14,7 +14,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("gateway", &["domain", "clock", "store"]),
     ("tasks", &["gateway", "domain", "clock"]),
     ("rpc", &["gateway", "domain", "wire", "proto", "tls", "telemetry"]),
-    ("client", &["domain", "wire", "proto", "tls"]),
+    // The clock is handed through to TLS, which verifies dates by it.
+    ("client", &["domain", "wire", "proto", "tls", "clock"]),
     ("intake", &["domain"]),
     ("config", &["domain"]),
     ("clock", &["domain"]),

@@ -96,7 +96,8 @@ pub fn make_key(path: &Path) -> Result<PathBuf, Failure> {
     Ok(public)
 }
 
-fn write_new(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
+/// Writes a new file with its mode from the first byte; never over one that stands.
+pub(super) fn write_new(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
     let opened = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
     let written = opened.and_then(|mut file| file.write_all(text.as_bytes()));
     written.map_err(|error| {

@@ -9,22 +9,17 @@ pub mod feeds;
 pub mod freshness;
 #[expect(clippy::module_inception, reason = "the thing that the room is named after")]
 mod gateway;
+pub mod list;
 pub mod moment;
 pub mod pages;
 mod paging;
 pub mod policy;
 pub mod publish;
 pub mod pull;
-#[cfg(test)]
-mod pull_tests;
 pub mod reader;
-#[cfg(test)]
-mod reading_house;
 pub mod refusals;
 mod refused;
 pub mod screen;
-#[cfg(test)]
-mod screen_tests;
 pub mod subscribe;
 pub mod subscriptions;
 pub mod tail;

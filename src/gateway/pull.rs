@@ -1,4 +1,4 @@
-//! Looking up: enterprises, records, listings. Every answer is a disclosure and is recorded before it leaves.
+//! Looking up: enterprises and records (listings stand in `list`). Every answer is a disclosure and is recorded before it leaves.
 //!
 //! What the caller has no permit for does not exist for it: unknown and withheld records are refused alike.
 
@@ -10,37 +10,29 @@ use super::{
     disclosure::{Disclosure, DisclosureLog, MAX_PURPOSE, Recorded},
     freshness::Freshness,
     moment::{Asking, Moment},
-    paging::Page,
     reader::{Reader, Rights, Standings, too_many},
 };
-use crate::{
-    domain::{
-        attributes::SubjectKey,
-        credit_code::CreditCode,
-        dates::CivilDate,
-        draft::StoredRecord,
-        enterprise_file::{EnterpriseFile, Filed, NonconformityStatus, Shown},
-        evidence::ActKind,
-        feeds::Feed,
-        grants::{Action, Permit},
-        ids::{ParticipantId, RecordId, Revision},
-        records::{Kind, Matter},
-        regions::Region,
-        screening::{AnswerBasis, FeedState},
-    },
-    store::RecordQuery,
+use crate::domain::{
+    attributes::SubjectKey,
+    credit_code::CreditCode,
+    dates::CivilDate,
+    draft::StoredRecord,
+    enterprise_file::{EnterpriseFile, Filed, NonconformityStatus, Shown},
+    evidence::ActKind,
+    feeds::Feed,
+    grants::{Action, Permit},
+    ids::{RecordId, Revision},
+    records::{Kind, Matter},
+    regions::Region,
+    screening::{AnswerBasis, FeedState},
 };
 
 /// Most enterprises of one question.
 pub const MAX_ENTERPRISES: usize = 100;
-/// Most records of one page, and the number when none is asked for.
-pub const MAX_PAGE: usize = 1_000;
-/// Records of a page when no size is asked for.
-pub const DEFAULT_PAGE: usize = 100;
 /// Most records read for one question about enterprises.
 const MAX_RECORDS: usize = 10_000;
 /// Most bytes of content in one answer: clients refuse messages above 4 MiB.
-const MAX_BYTES: usize = 3 << 20;
+pub(super) const MAX_BYTES: usize = 3 << 20;
 /// Feeds whose freshness an enterprise file depends on: both lists, and the survey.
 const LISTS: [Feed; 3] = [Feed::FailedProducts, Feed::Enterprises, Feed::ExportQualifications];
 
@@ -66,39 +58,11 @@ pub struct RecordAnswer {
     pub basis: AnswerBasis,
 }
 
-/// What is listed; every given field must match.
-#[derive(Debug, Clone, Default)]
-pub struct Listing {
-    /// Feed; `None` = every feed granted.
-    pub feed: Option<Feed>,
-    /// Kind.
-    pub kind: Option<Kind>,
-    /// Enterprise.
-    pub credit_code: Option<CreditCode>,
-    /// Publisher.
-    pub publisher: Option<ParticipantId>,
-    /// Records of a page; 0 = the default.
-    pub page_size: usize,
-    /// From the page before; empty = the first page.
-    pub page_token: String,
-}
-
-/// A page of a listing.
-#[derive(Debug, Clone)]
-pub struct PageAnswer {
-    /// In ledger order.
-    pub records: Vec<Shown>,
-    /// Empty when there are no more.
-    pub next_page_token: String,
-    /// How far it is good.
-    pub basis: AnswerBasis,
-}
-
 /// Answers lookups.
 pub struct PullDesk {
-    reader: Reader,
-    freshness: Freshness,
-    log: DisclosureLog,
+    pub(super) reader: Reader,
+    pub(super) freshness: Freshness,
+    pub(super) log: DisclosureLog,
 }
 
 impl PullDesk {
@@ -183,80 +147,6 @@ impl PullDesk {
         let status = status.map(|status| rights.shown(&stored, &status));
         let record = Shown { restricted: rights.show_restricted(&stored), stored };
         Ok(RecordAnswer { record, status, basis: basis(moment, state, recorded) })
-    }
-
-    /// A page of records in ledger order of their revisions in force.
-    ///
-    /// # Errors
-    /// Without a permit, without the purpose a feed asks for, or with a token of another question.
-    pub async fn list(&self, caller: &Caller, listing: &Listing, asking: &Asking) -> Result<PageAnswer, Refused> {
-        check_length(asking)?;
-        let size = page_size(listing.page_size)?;
-        let rights = self.reader.rights(caller, Action::Read, &feeds_of(listing)?)?;
-        check_purpose(rights.ask_for_a_purpose(), asking)?;
-        let question = question(caller, listing);
-        let question: Vec<&str> = question.iter().map(String::as_str).collect();
-        let ledger = self.reader.store.identity();
-        let page = if listing.page_token.is_empty() {
-            Page { moment: self.reader.moment(asking).await?, after: 0 }
-        } else {
-            Page::read(&listing.page_token, &question, ledger)?
-        };
-        let (records, next) = self.scan(&rights, listing, page, size).await?;
-        let feeds = rights.feeds();
-        let regions = [listing.credit_code.and_then(|code| code.region())];
-        let state = self.freshness.at(page.moment).await?.together(&feeds, &regions);
-        let disclosure = Disclosure {
-            feeds,
-            revisions: records.iter().map(|shown| (shown.stored.position, shown.stored.digest)).collect(),
-            subjects: listing.credit_code.iter().map(ToString::to_string).collect(),
-            purpose: asking.purpose.clone(),
-            counts: vec![("records", records.len() as u64), ("as_of", page.moment.position)],
-        };
-        let recorded = self.log.record(ActKind::Pull, caller, disclosure).await?;
-        let next_page_token = next.map(|next| next.token(&question, ledger)).unwrap_or_default();
-        Ok(PageAnswer { records, next_page_token, basis: basis(page.moment, state, recorded) })
-    }
-
-    /// Reads on until the page is full or there is no more, leaving out what may not be shown.
-    async fn scan(
-        &self,
-        rights: &Rights,
-        listing: &Listing,
-        mut page: Page,
-        size: usize,
-    ) -> Result<(Vec<Shown>, Option<Page>), Refused> {
-        let query = RecordQuery {
-            feeds: rights.feeds(),
-            kind: listing.kind,
-            credit_code: listing.credit_code,
-            publisher: listing.publisher.clone(),
-        };
-        let mut shown: Vec<Shown> = Vec::new();
-        let mut bytes = 0;
-        loop {
-            let found = self.reader.store.list(&query, page.moment.position, page.after, size).await?;
-            let last = found.len() < size;
-            let hidden: Vec<&StoredRecord> =
-                found.iter().filter(|stored| is_open_case(stored) && !rights.admit(stored, None)).collect();
-            let standings = self.reader.standings(&hidden, page.moment.position).await?;
-            for stored in found {
-                bytes += stored.sections.len();
-                if shown.len() >= size || (bytes > MAX_BYTES && !shown.is_empty()) {
-                    return Ok((shown, Some(page)));
-                }
-                page.after = stored.position;
-                if rights.admit(&stored, standings.by_record.get(&stored.record_id)) {
-                    shown.push(Shown { restricted: rights.show_restricted(&stored), stored });
-                }
-            }
-            if last {
-                return Ok((shown, None));
-            }
-            if shown.len() >= size {
-                return Ok((shown, Some(page)));
-            }
-        }
     }
 
     /// Where a nonconformity stands, by the revision in force.
@@ -386,7 +276,7 @@ struct Folder {
 }
 
 /// A nonconformity that has not been withdrawn.
-fn is_open_case(stored: &StoredRecord) -> bool {
+pub(super) fn is_open_case(stored: &StoredRecord) -> bool {
     stored.attributes.kind == Kind::Nonconformity && !stored.attributes.withdrawn
 }
 
@@ -400,44 +290,7 @@ pub(super) fn basis(moment: Moment, state: FeedState, recorded: Recorded) -> Ans
     }
 }
 
-fn feeds_of(listing: &Listing) -> Result<Vec<Feed>, Refused> {
-    match (listing.feed, listing.kind.map(Kind::feed)) {
-        (Some(feed), Some(of_kind)) if feed != of_kind => Err(Refused::field(
-            "kind",
-            "KIND_NOT_IN_FEED",
-            format!("该类记录属于 {}，不属于 {}", of_kind.name(), feed.name()),
-            format!("records of that kind are in {}, not in {}", of_kind.name(), feed.name()),
-        )),
-        (Some(feed), _) | (None, Some(feed)) => Ok(vec![feed]),
-        (None, None) => Ok(Feed::ALL.to_vec()),
-    }
-}
-
-fn page_size(asked: usize) -> Result<usize, Refused> {
-    match asked {
-        0 => Ok(DEFAULT_PAGE),
-        1..=MAX_PAGE => Ok(asked),
-        _ => Err(Refused::field(
-            "page_size",
-            "TOO_LARGE",
-            format!("每页1至{MAX_PAGE}条，现为{asked}"),
-            format!("1 to {MAX_PAGE} records a page, asked for {asked}"),
-        )),
-    }
-}
-
-/// What a page token is bound to. The size of a page may change from page to page.
-fn question(caller: &Caller, listing: &Listing) -> [String; 5] {
-    [
-        caller.participant().to_string(),
-        listing.feed.map(Feed::name).unwrap_or_default().to_owned(),
-        listing.kind.map(Kind::token).unwrap_or_default().to_owned(),
-        listing.credit_code.map(|code| code.to_string()).unwrap_or_default(),
-        listing.publisher.as_ref().map(ToString::to_string).unwrap_or_default(),
-    ]
-}
-
-fn check_length(asking: &Asking) -> Result<(), Refused> {
+pub(super) fn check_length(asking: &Asking) -> Result<(), Refused> {
     let length = asking.purpose.chars().count();
     if length <= MAX_PURPOSE {
         return Ok(());
@@ -451,7 +304,7 @@ fn check_length(asking: &Asking) -> Result<(), Refused> {
 }
 
 /// Data is shared for a statutory duty and no other purpose (Decree 809): where a feed asks for the purpose, none is no answer.
-fn check_purpose(required: bool, asking: &Asking) -> Result<(), Refused> {
+pub(super) fn check_purpose(required: bool, asking: &Asking) -> Result<(), Refused> {
     if !required || !asking.purpose.trim().is_empty() {
         return Ok(());
     }

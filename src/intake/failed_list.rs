@@ -3,17 +3,15 @@
 use std::collections::HashMap;
 
 use crate::domain::{
-    dates::read_date_and_batch,
     ids::RecordId,
     life_cycle::State,
     names::strict_key,
-    products::ProductKind,
     records::{Attribution, InspectionResult, Level, Nonconformity, Party, SamplingField},
     standards::Standard,
     violation::Text,
 };
 
-use super::{columns::Meaning, header::Header, items, row::Fields, values::standards};
+use super::{columns::Meaning, header::Header, items, product, row::Fields, values::standards};
 
 use unicode_normalization::UnicodeNormalization as _;
 
@@ -40,7 +38,7 @@ pub fn read(fields: &mut Fields<'_>, place: &Place<'_>, seen: &mut SeenNumbers) 
     let items = items(fields, passed)?;
     let record_id = record_id(fields, place, seen);
     let (producer, attribution, sampled_party) = parties(fields);
-    let (model, grade, specification) = identity(fields);
+    let (model, grade, specification) = product::identity(fields);
     let mut failure = Nonconformity {
         campaign: fields.text_or_empty(Meaning::Campaign),
         level: level(fields),
@@ -56,7 +54,7 @@ pub fn read(fields: &mut Fields<'_>, place: &Place<'_>, seen: &mut SeenNumbers) 
         producer,
         attribution,
         sampled_party,
-        product_name: product_name(fields),
+        product_name: product::product_name(fields),
         product_kind: None,
         brand: fields.text_or_empty(Meaning::Brand),
         model,
@@ -73,8 +71,8 @@ pub fn read(fields: &mut Fields<'_>, place: &Place<'_>, seen: &mut SeenNumbers) 
         initial_state: initial_state(fields),
         handling_raw: fields.text_or_empty(Meaning::Handling),
     };
-    failure.product_kind = product_kind(fields, &failure);
-    date_and_batch(fields, &mut failure);
+    failure.product_kind = product::product_kind(fields, &failure);
+    product::date_and_batch(fields, &mut failure);
     Some((record_id, failure))
 }
 
@@ -179,13 +177,13 @@ fn without_label(name: &str) -> (String, bool) {
 fn parties(fields: &mut Fields<'_>) -> (Party, Attribution, Option<Party>) {
     let sampled_enterprise = fields.own_text(Meaning::SampledEnterprise);
     let sampled_party = fields.own_text(Meaning::SampledParty);
-    let nominal = fields.own_text(Meaning::NominalProducer).map(|name| (name, true));
-    let named = nominal.or_else(|| fields.own_text(Meaning::Producer).map(|name| (name, false)));
+    let named = fields.own_text(Meaning::NominalProducer).or_else(|| fields.own_text(Meaning::Producer));
     let seller = sampled_party.or(sampled_enterprise);
     let (name, attribution) = match (named, sampled_enterprise) {
-        (Some((name, as_labelled)), _) => {
-            let (name, labelled) = without_label(name);
-            let at_producer = seller.is_some_and(|seller| strict_key(seller) == strict_key(&name)) && !as_labelled && !labelled;
+        (Some(name), _) => {
+            let (name, _) = without_label(name);
+            // Sampled at the very enterprise that the label names.
+            let at_producer = seller.is_some_and(|seller| strict_key(seller) == strict_key(&name));
             (name, if at_producer { Attribution::SampledAtProducer } else { Attribution::Nominal })
         }
         (None, Some(sampled)) => {
@@ -218,108 +216,6 @@ fn parties(fields: &mut Fields<'_>) -> (Party, Attribution, Option<Party>) {
         region: fields.region(Meaning::Region),
     };
     (producer, attribution, sampled)
-}
-
-fn product_name(fields: &mut Fields<'_>) -> String {
-    let name = fields.own_text(Meaning::ProductName).unwrap_or_default().to_owned();
-    if name.is_empty() {
-        fields.refuse(
-            Meaning::ProductName,
-            "PRODUCT_MISSING",
-            Text::new("缺少产品名称；请填写", "the product's name is missing; fill it in"),
-        );
-    }
-    name
-}
-
-/// The kind: from its own column, else from the product's name, else from the claimed standards where they agree.
-fn product_kind(fields: &Fields<'_>, failure: &Nonconformity) -> Option<ProductKind> {
-    if let Some(kind) = fields.text(Meaning::ProductKind) {
-        return Some(ProductKind::parse(kind));
-    }
-    let by_name = ProductKind::parse(&failure.product_name);
-    if by_name.is_known() {
-        return Some(by_name);
-    }
-    let mut by_standard = failure.claimed_standards.iter().filter_map(Standard::category);
-    let first = by_standard.next()?;
-    by_standard.all(|kind| kind == first).then_some(first)
-}
-
-/// Model, grade and specification. A cell for both specification and model is kept whole as the specification, and its
-/// model is taken out only where it is one for certain: a wrong model could clear goods that should be held.
-fn identity(fields: &Fields<'_>) -> (String, String, String) {
-    let mut model = fields.text_or_empty(Meaning::Model);
-    let mut grade = fields.text_or_empty(Meaning::Grade);
-    let mut specification = fields.text_or_empty(Meaning::Specification);
-    if let Some(both) = fields.text(Meaning::SpecificationAndModel) {
-        if specification.is_empty() {
-            both.clone_into(&mut specification);
-        }
-        let folded: String = both.nfkc().collect();
-        let bare = folded.split('(').next().unwrap_or_default().trim();
-        if is_grade(bare) {
-            if grade.is_empty() {
-                bare.clone_into(&mut grade);
-            }
-        } else if is_model(bare) && model.is_empty() {
-            bare.clone_into(&mut model);
-        }
-    }
-    (model, grade, specification)
-}
-
-/// Filter classes of GB 2626 and kin, which people write where a model is asked for.
-fn is_grade(text: &str) -> bool {
-    let key = text.to_uppercase().replace([' ', '-'], "");
-    matches!(key.as_str(), "KN90" | "KN95" | "KN100" | "KP90" | "KP95" | "KP100" | "N95" | "FFP1" | "FFP2" | "FFP3")
-}
-
-/// Letters, digits, hyphens and dots with a digit among them, and not a measure such as `175mm*90mm`.
-fn is_model(text: &str) -> bool {
-    let upper = text.to_uppercase();
-    let written_so = upper.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_'));
-    let measure = upper.contains("MM") || upper.contains("CM") || {
-        let mut around = upper.split('X');
-        let left = around.next().unwrap_or_default();
-        around
-            .next()
-            .is_some_and(|right| left.ends_with(|c: char| c.is_ascii_digit()) && right.starts_with(|c: char| c.is_ascii_digit()))
-    };
-    let only_number = !upper.is_empty() && upper.chars().all(|c| c.is_ascii_digit() || c == '.') && upper.contains('.');
-    written_so && upper.chars().any(|c| c.is_ascii_digit()) && !measure && !only_number
-}
-
-fn date_and_batch(fields: &mut Fields<'_>, failure: &mut Nonconformity) {
-    let mut raw = Vec::new();
-    for meaning in [Meaning::DateAndBatch, Meaning::ProducedOn] {
-        let text = fields.raw(meaning);
-        if text.is_empty() {
-            continue;
-        }
-        raw.push(text);
-        if let Some(date) = fields.true_date(meaning) {
-            failure.produced_on = Some(date);
-            continue;
-        }
-        let read = read_date_and_batch(text);
-        if let Some(warning) = read.warning {
-            fields.warn(meaning, warning.reason(), warning.text(text));
-        }
-        failure.produced_on = failure.produced_on.or(read.date);
-        if failure.batch.is_empty() {
-            failure.batch = read.batch;
-        }
-    }
-    if let Some(batch) = fields.text(Meaning::Batch) {
-        raw.push(batch);
-        batch.clone_into(&mut failure.batch);
-    }
-    if let Some(date) = failure.produced_on {
-        let column = if fields.has(Meaning::DateAndBatch) { Meaning::DateAndBatch } else { Meaning::ProducedOn };
-        fields.warn_future(column, date);
-    }
-    failure.date_and_batch_raw = raw.join("/");
 }
 
 fn claimed_standards(fields: &mut Fields<'_>) -> Vec<Standard> {

@@ -19,6 +19,8 @@ use super::{
 pub const SEARCHED: usize = 60;
 /// Rows a header may have.
 const MAX_HEIGHT: usize = 4;
+/// Merged cells among the upper rows that are looked at.
+const MAX_MERGED_CELLS: usize = 100_000;
 /// Header words in one row that make it look like another header.
 const LOOKS_LIKE_HEADER: usize = 3;
 
@@ -145,9 +147,15 @@ impl<'a> Top<'a> {
     fn new(rows: &'a [Row], merges: &[Merge]) -> Self {
         let last = rows.last().map_or(0, |row| row.number);
         let mut shows = HashMap::new();
-        for area in merges.iter().filter(|area| area.top <= last).take(2_000) {
+        let mut room = MAX_MERGED_CELLS;
+        for area in merges.iter().filter(|area| area.top <= last) {
             for row in area.top..=area.bottom.min(last) {
                 for column in area.left..=area.right.min(area.left.saturating_add(super::book::MAX_COLUMNS)) {
+                    // Areas of real forms do not overlap; made-up ones must not cost time.
+                    if room == 0 {
+                        return Self { rows, shows };
+                    }
+                    room -= 1;
                     shows.insert((row, column), (area.top, area.left));
                 }
             }
@@ -245,6 +253,11 @@ fn is_unit(text: &str) -> bool {
     )
 }
 
+/// The first of several rows of a header has header words of its own, unlike a title or the lines below one.
+fn begins_header(row: &Row) -> bool {
+    row.cells.iter().filter(|(_, cell)| columns::understand(&cell.text).is_some()).nth(1).is_some()
+}
+
 /// A row below the first of a header holds header words and ticks, never data.
 fn continues_header(top: &Top<'_>, block: &[Row], row: &Row) -> bool {
     let mut known = 0;
@@ -264,7 +277,7 @@ fn candidate(top: &Top<'_>, first: usize, height: usize) -> Option<Candidate> {
     if (numbers.end() - numbers.start()) as usize >= height + 2 {
         return None;
     }
-    if !block.iter().skip(1).all(|row| continues_header(top, block, row)) {
+    if height > 1 && !begins_header(block.first()?) || !block.iter().skip(1).all(|row| continues_header(top, block, row)) {
         return None;
     }
     let merged = top.shows.keys().filter(|(row, _)| numbers.contains(row)).map(|(_, column)| *column);
@@ -295,9 +308,8 @@ pub fn find(sheet: &str, rows: &[Row], merges: &[Merge]) -> Result<Search, FileE
         for height in 1..=MAX_HEIGHT {
             let Some(found) = candidate(&top, first, height) else { continue };
             let better = best.as_ref().is_none_or(|best| {
-                // A known form, then more understood, then fewer rows, then higher up.
-                (found.form.is_ok(), found.score, usize::MAX - found.height)
-                    > (best.form.is_ok(), best.score, usize::MAX - best.height)
+                // A known form, then more understood; of equals the first that was found: higher up, with fewer rows.
+                (found.form.is_ok(), found.score) > (best.form.is_ok(), best.score)
             });
             if better {
                 best = Some(found);

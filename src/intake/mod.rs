@@ -22,6 +22,7 @@ mod header;
 mod items;
 mod json;
 mod notes;
+mod product;
 mod reading;
 mod report;
 mod row;

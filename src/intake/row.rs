@@ -5,6 +5,7 @@ use calamine::{ExcelDateTime, ExcelDateTimeType};
 use crate::domain::{
     credit_code::{CreditCode, Identifier, LegacyIdentifier, read_identifier},
     dates::CivilDate,
+    names::region_in_name,
     regions::Region,
     violation::Text,
 };
@@ -168,7 +169,7 @@ impl<'a> Fields<'a> {
             }
             said = Some(says);
         }
-        if said.is_none() && self.is_clean() {
+        if said.is_none() {
             let name = meaning.name();
             let text = Text::new(
                 format!("“{}”没有填写；按“未说明”读取", name.zh),
@@ -237,7 +238,9 @@ impl<'a> Fields<'a> {
     /// A count of pieces; `Err` when something is written that is none.
     pub fn count(&self, meaning: Meaning) -> Result<Option<u64>, Text> {
         let Some(text) = self.text(meaning) else { return Ok(None) };
-        count(text, self.header.factor(meaning)).map(Some).map_err(|error| not_a_count(text, error))
+        // A cell that says 万 itself does not mean the header's 万 as well.
+        let factor = if text.contains(['万', '亿', '萬']) { 1 } else { self.header.factor(meaning) };
+        count(text, factor).map(Some).map_err(|error| not_a_count(text, error))
     }
 
     /// An enterprise's identifier. Invented codes are refused unless they are admitted.
@@ -283,7 +286,11 @@ impl<'a> Fields<'a> {
     /// A region by code or name.
     pub fn region(&mut self, meaning: Meaning) -> Option<Region> {
         let text = self.text(meaning)?;
-        let region = Region::parse(text).or_else(|| crate::domain::names::region_in_name(text));
+        let province = || {
+            Region::reporters()
+                .find(|region| text.chars().count() >= 2 && region.name_zh().is_some_and(|name| name.starts_with(text)))
+        };
+        let region = Region::parse(text).or_else(province).or_else(|| region_in_name(text));
         if region.is_none() {
             let text =
                 Text::new(format!("“{text}”不是已知地区，未读取"), format!("`{text}` is not a known region and was not taken"));

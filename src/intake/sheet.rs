@@ -46,7 +46,7 @@ pub fn read_all(book: &mut Book<'_>, options: &Options) -> Result<Sheets, FileEr
         match reader.finish()? {
             Ok(reading) => sheets.push(reading),
             Err(found) => {
-                ignored.push((sheet.name, Text::new("没有可识别的表头，未读取", "no known header, not read")));
+                ignored.push((sheet.name, why_unknown(&found)));
                 nearest.push(found);
             }
         }
@@ -58,6 +58,17 @@ pub fn read_all(book: &mut Book<'_>, options: &Options) -> Result<Sheets, FileEr
         return Err(FileError::NoRows { sheets: sheets.into_iter().map(|sheet| sheet.name).collect() });
     }
     Ok((sheets, ignored))
+}
+
+/// Why a sheet beside one that was read was left out.
+fn why_unknown(nearest: &NearestHeader) -> Text {
+    match (&nearest.row, &nearest.missing) {
+        (Some((row, _)), Some(missing)) => Text::new(
+            format!("没有可识别的表头，未读取（第 {row} 行最接近，缺少：{}）", missing.zh),
+            format!("no known header, not read (row {row} comes nearest, missing: {})", missing.en),
+        ),
+        _ => Text::new("没有可识别的表头，未读取", "no known header, not read"),
+    }
 }
 
 /// How far the reading of a sheet is.
@@ -167,6 +178,8 @@ impl<'a> Reader<'a> {
         rules::check(&mut fields, &content);
         let content = (fields.is_clean() && record_id.is_some()).then_some(content);
         let mut findings = fields.findings;
+        // By column, as a person goes through the row.
+        findings.sort_by(|a, b| (a.cell.len(), &a.cell).cmp(&(b.cell.len(), &b.cell)));
         findings.shrink_to_fit();
         table.rows.push(RowReading { row: row.number, record_id, content, findings });
         Ok(())

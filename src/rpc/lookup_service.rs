@@ -17,7 +17,7 @@ use crate::{
         records::Kind,
         violation::{Findings, Text},
     },
-    gateway::{Caller, Gateway, Refused, pull::Listing},
+    gateway::{Caller, Gateway, Refused, list::Listing},
     proto::{
         BatchGetEnterprisesRequest, BatchGetEnterprisesResponse, GetEnterpriseRequest, GetEnterpriseResponse, GetRecordRequest,
         GetRecordResponse, ListRecordsRequest, ListRecordsResponse, record_service_server::RecordService,
@@ -48,10 +48,7 @@ impl LookupDoor {
         };
         let asking = asking(patience, request.as_of, request.min_position, request.purpose);
         let (file, basis) = self.gateway.pull.enterprise(caller, code, &asking).await?;
-        Ok(GetEnterpriseResponse {
-            enterprise: Some(wire::lookup::enterprise(&file)),
-            basis: Some(wire::lookup::basis(&basis)),
-        })
+        Ok(GetEnterpriseResponse { enterprise: Some(wire::lookup::enterprise(&file)), basis: Some(wire::lookup::basis(&basis)) })
     }
 
     async fn enterprises(
@@ -96,7 +93,12 @@ impl LookupDoor {
         })
     }
 
-    async fn records(&self, caller: &Caller, request: ListRecordsRequest, patience: Duration) -> Result<ListRecordsResponse, Refused> {
+    async fn records(
+        &self,
+        caller: &Caller,
+        request: ListRecordsRequest,
+        patience: Duration,
+    ) -> Result<ListRecordsResponse, Refused> {
         let listing = listing(&request)?;
         let asking = asking(patience, request.as_of, request.min_position, request.purpose);
         let page = self.gateway.pull.list(caller, &listing, &asking).await?;

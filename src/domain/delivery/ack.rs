@@ -91,17 +91,19 @@ pub(super) fn move_floor(
 /// Most chunks that one change of skips writes.
 const SKIPPED_CHUNKS: u64 = 256;
 
-/// Writes the chunks above the floor that skipping has filled, so that a restart need not read them again.
+/// Writes the chunks above the floor that skipping has filled, so that a restart need not read them again. Returns where the next
+/// change of skips goes on.
 pub(super) fn skipped_chunks(
     delta: &mut SubscriptionDelta,
     state: &SubscriptionState,
     open: &Open,
     flight: &Flight,
     floor: Position,
-) {
-    let Some(from) = open.skipped_from.map(|from| from.max(floor + 1)).filter(|from| *from <= open.scanned) else { return };
-    let (first, last) = (AckChunk::number_of(from), AckChunk::number_of(open.scanned));
-    for number in first..=last.min(first + SKIPPED_CHUNKS) {
+) -> Option<Position> {
+    let from = open.skipped_from.map(|from| from.max(floor + 1)).filter(|from| *from <= open.scanned)?;
+    let first = AckChunk::number_of(from);
+    let last = AckChunk::number_of(open.scanned).min(first + SKIPPED_CHUNKS);
+    for number in first..=last {
         let begin = (number * CHUNK_POSITIONS).max(from);
         let end = ((number + 1) * CHUNK_POSITIONS - 1).min(open.scanned);
         let old = state.chunks.get(&number).cloned().unwrap_or_default();
@@ -117,4 +119,5 @@ pub(super) fn skipped_chunks(
             delta.put_chunks.push((number, chunk));
         }
     }
+    Some((last + 1) * CHUNK_POSITIONS).filter(|next| *next <= open.scanned)
 }

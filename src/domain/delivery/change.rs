@@ -171,19 +171,20 @@ impl Engine {
                 }
                 Some(_) => match self.jobs.pop_front() {
                     Some(Job::Attach(attach)) => self.plan_attach(attach),
+                    Some(Job::Detach { id, drained }) => self.leave(id, drained),
                     Some(Job::Redrive(letters)) => self.plan_redrive(letters),
                     Some(Job::Discard(positions)) => self.plan_discard(&positions),
-                    Some(Job::Reset) => self.forget(),
+                    Some(Job::Reset(reason)) => self.forget(reason),
                     Some(Job::Settle(_)) | None => return,
                 },
             }
         }
     }
 
-    /// Forgets what is in memory: a drained session left, or the grant is gone.
-    fn forget(&mut self) {
-        if !self.permitted {
-            self.tell_all_lost(LossReason::NotPermitted);
+    /// Forgets what is in memory: a drained session left, or the grant changed.
+    fn forget(&mut self, reason: Option<LossReason>) {
+        if let Some(reason) = reason {
+            self.tell_all_lost(reason);
         }
         self.reset();
         self.session = self.session.take().filter(|session| session.grace_until.is_none() || !session.draining);
@@ -253,8 +254,7 @@ impl Engine {
         let passing = plan.ends.iter().filter(|end| end.how != How::Released).map(|end| end.position);
         move_floor(&mut plan.delta, &self.state, floor, passing);
         if matches!(goal, Goal::Skips) {
-            skipped_chunks(&mut plan.delta, &self.state, &self.open, &self.flight, floor);
-            self.open.skipped_from = None;
+            self.open.skipped_from = skipped_chunks(&mut plan.delta, &self.state, &self.open, &self.flight, floor);
         }
         self.write_blocked(&mut plan);
         let failures = plan.failures.unwrap_or(self.state.consecutive_failures);
@@ -358,7 +358,7 @@ impl Engine {
                 }
                 How::Redriven | How::Discarded => self.finish_letter(end),
                 How::Acked | How::Retried | How::Dead { .. } | How::Suspected | How::Withheld => {
-                    self.finish_passed(end, &mut lost)
+                    self.finish_passed(end, &mut lost);
                 }
             }
         }

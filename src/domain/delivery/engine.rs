@@ -20,7 +20,7 @@ use super::{
     ack::Open,
     change::Change,
     lease::Flight,
-    messages::{Candidate, LostLease, Output, Settlement},
+    messages::{Candidate, LossReason, LostLease, Output, SessionId, Settlement},
     order::{Held, LaneId, Lanes, NO_LANE},
     pump::Batch,
     retry::Schedule,
@@ -62,10 +62,15 @@ pub(super) struct Request {
 pub(super) enum Job {
     Settle(Request),
     Attach(Attach),
+    /// The stream of a session that was still being attached ended.
+    Detach {
+        id: SessionId,
+        drained: bool,
+    },
     Redrive(Vec<DeadLetter>),
     Discard(Vec<Position>),
-    /// Forget what is in memory and begin again from the state: a drained session left, or the grant is gone.
-    Reset,
+    /// Forget what is in memory and begin again from the state: a drained session left, or the grant changed.
+    Reset(Option<LossReason>),
 }
 
 /// See the module.
@@ -197,7 +202,7 @@ impl Engine {
         self.observe(now);
         self.permitted = permitted;
         if !permitted {
-            self.jobs.push_back(Job::Reset);
+            self.jobs.push_back(Job::Reset(Some(LossReason::NotPermitted)));
         }
         self.advance();
     }

@@ -47,12 +47,7 @@ impl Engine {
         take_over: bool,
     ) -> Result<(), AttachRefused> {
         self.observe(now);
-        let queued = self.jobs.iter().rev().find_map(|job| match job {
-            Job::Attach(attach) => Some(&attach.session),
-            _ => None,
-        });
-        let coming = queued.or_else(|| self.change.as_ref().and_then(|change| change.attaching()));
-        let holder = coming.or(self.session.as_ref().filter(|session| session.grace_until.is_none()));
+        let holder = self.coming().or(self.session.as_ref().filter(|session| session.grace_until.is_none()));
         if let Some(holder) = holder.filter(|holder| holder.id != id && !take_over) {
             return Err(AttachRefused { holder: holder.consumer.clone() });
         }
@@ -63,18 +58,37 @@ impl Engine {
     }
 
     /// The stream of a session ended. `drained`: in good order, so that what is unsettled goes back uncounted; otherwise its
-    /// leases are kept for [`GRACE`] in case it comes back.
+    /// leases are kept for [`GRACE`] in case it comes back. Of several streams of one session only the last attached counts: for
+    /// one that was replaced the host does not call this.
     pub fn detach(&mut self, now: Micros, id: SessionId, drained: bool) {
         self.observe(now);
+        if self.coming().is_some() {
+            self.jobs.push_back(Job::Detach { id, drained });
+        } else {
+            self.leave(id, drained);
+        }
+        self.advance();
+    }
+
+    pub(super) fn leave(&mut self, id: SessionId, drained: bool) {
         let until = self.now.saturating_add(GRACE);
         if let Some(session) = self.session.as_mut().filter(|session| session.id == id && session.grace_until.is_none()) {
             session.grace_until = Some(until);
             if drained {
                 session.draining = true;
-                self.jobs.push_back(Job::Reset);
+                // After the settles that were said before.
+                self.jobs.push_back(Job::Reset(None));
             }
         }
-        self.advance();
+    }
+
+    /// The session whose attach is queued or under way.
+    fn coming(&self) -> Option<&Session> {
+        let queued = self.jobs.iter().rev().find_map(|job| match job {
+            Job::Attach(attach) => Some(&attach.session),
+            _ => None,
+        });
+        queued.or_else(|| self.change.as_ref().and_then(|change| change.attaching()))
     }
 
     /// The session asks for nothing more: what it has, it settles.

@@ -12,7 +12,7 @@ use crate::domain::violation::Text;
 
 /// Entries a workbook may have.
 const MAX_ENTRIES: usize = 4_096;
-/// Above this size a workbook must not be packed tighter than `MAX_RATIO`: cells never are, padding is.
+/// Above this size an entry must not be packed tighter than `MAX_RATIO`: cells never are, padding is.
 const RATIO_FROM: u64 = 16 << 20;
 /// How many times smaller than its content a packed entry may be; sheets reach about 40.
 const MAX_RATIO: u64 = 250;
@@ -36,8 +36,11 @@ pub fn check(bytes: &[u8]) -> Result<(), FileError> {
             return Err(FileError::Encrypted);
         }
         expanded = expanded.saturating_add(entry.size());
-        let too_tight = entry.size() > RATIO_FROM && entry.size() / MAX_RATIO > entry.compressed_size();
-        if expanded > MAX_EXPANDED || too_tight {
+        let by_ratio = RATIO_FROM.max(entry.compressed_size().saturating_mul(MAX_RATIO));
+        if entry.size() > by_ratio {
+            return Err(FileError::ZipBomb { expanded: entry.size(), limit: by_ratio });
+        }
+        if expanded > MAX_EXPANDED {
             return Err(FileError::ZipBomb { expanded, limit: MAX_EXPANDED });
         }
     }

@@ -238,7 +238,9 @@ impl Model {
                     self.settle(vec![Settlement { position, token, verb: Self::verb(*verb) }]);
                 }
             }
-            Op::Wait(which) => self.host.now += [10_000, 200_000, 1_100_000, 5_000_000, 31_000_000, 700_000_000][usize::from(*which)],
+            Op::Wait(which) => {
+                self.host.now += [10_000, 200_000, 1_100_000, 5_000_000, 31_000_000, 700_000_000][usize::from(*which)]
+            }
             Op::LetGo { succeeds } => self.let_go(*succeeds),
             Op::LetAllGo => (0..self.host.held.len()).for_each(|_| self.let_go(true)),
             Op::Crash { committed } => self.crash(*committed),
@@ -304,7 +306,9 @@ impl Model {
             self.trace.push(format!("{event:?}"));
             match event {
                 Output::Send { deliveries, lease_expires_at, .. } => {
-                    deliveries.into_iter().for_each(|delivery| self.sent(delivery, lease_expires_at));
+                    for delivery in deliveries {
+                        self.sent(delivery, lease_expires_at);
+                    }
                 }
                 Output::LeaseLost { leases, .. } => {
                     for lost in leases {
@@ -357,7 +361,7 @@ impl Model {
                     assert!(matches!(fate, Fate::Acked | Fate::Discarded), "an ack of {position} was confirmed: {fate:?}");
                 }
                 (SettleResult::Ok, Verb::Reject { .. }) => assert_eq!(fate, Fate::Dead, "a reject of {position} was confirmed"),
-                (SettleResult::Ok, _) | (SettleResult::Retryable, _) => {}
+                (SettleResult::Ok | SettleResult::Retryable, _) => {}
                 (SettleResult::Stale, Verb::Ack) => assert_ne!(asked.stood, Fate::Acked, "the ack of {position} stood"),
                 (SettleResult::Stale, Verb::Reject { .. }) => {
                     assert!(asked.stood != Fate::Dead || fate != Fate::Dead, "the reject of {position} stood");
@@ -367,7 +371,10 @@ impl Model {
                 (SettleResult::Unknown, _) => panic!("{:?} was given out for {position}", asked.token),
             }
             let final_verb = !matches!(asked.verb, Verb::Extend { .. });
-            if item.result == SettleResult::Ok && final_verb && self.out.get(position).is_some_and(|(d, _)| d.token == asked.token) {
+            if item.result == SettleResult::Ok
+                && final_verb
+                && self.out.get(position).is_some_and(|(d, _)| d.token == asked.token)
+            {
                 self.out.remove(position);
             }
         }

@@ -1,17 +1,20 @@
 //! The pull desk over a real store.
 
-use super::{
-    Class,
-    moment::{AsOf, Asking},
-    pull::Listing,
-    reading_house::{HOUR, House, NOW, asking, caller, id, participant},
+use tongbao::{
+    domain::{
+        evidence::{ActKind, PositionRange, commitment, records_root},
+        feeds::Feed,
+        life_cycle::State,
+        records::{Content, Kind, Matter, Nonconformity, examples},
+    },
+    gateway::{
+        Class,
+        list::Listing,
+        moment::{AsOf, Asking},
+    },
 };
-use crate::domain::{
-    evidence::{ActKind, PositionRange, commitment, records_root},
-    feeds::Feed,
-    life_cycle::State,
-    records::{Content, Kind, Matter, Nonconformity, examples},
-};
+
+use crate::house::{HOUR, House, NOW, asking, caller, id, participant};
 
 fn nonconformity(n: u64, initial_state: State) -> Matter {
     Matter::Nonconformity(Box::new(Nonconformity { initial_state, ..examples::nonconformity(n) }))
@@ -155,7 +158,7 @@ async fn who_waits_for_a_position_gets_it_or_is_told_that_it_was_not_reached() {
     let impatient = Asking { min_position: 2, ..asking() };
     let refused = house.pull.enterprise(&caller("gacc"), code, &impatient).await.expect_err("not there yet");
     assert_eq!((refused.class, refused.reason), (Class::OutOfRange, "BEYOND_HEAD"));
-    let patient = Asking { min_position: 2, patience: std::time::Duration::from_secs(600), ..asking() };
+    let patient = Asking { min_position: 2, patience: std::time::Duration::from_mins(10), ..asking() };
     let gacc = caller("gacc");
     let waits = house.pull.enterprise(&gacc, code, &patient);
     let publishes = house.publish("amr-330000/m", nonconformity(5, State::Confirmed));

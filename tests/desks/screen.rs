@@ -1,18 +1,21 @@
 //! The screening desk over a real store.
 
-use super::{
-    Class,
-    moment::{AsOf, Asking},
-    reading_house::{HOUR, House, NOW, caller, id},
-    screen::Screened,
+use tongbao::{
+    domain::{
+        dates::CivilDate,
+        evidence::ActKind,
+        life_cycle::State,
+        records::{Attribution, Content, Matter, Nonconformity, Party, TrackChange, TrackKind, TrackScope, TrackStep, examples},
+        screening::{ClaimedStandard, Declaration, DeclarationItem, DeclaredCode, DeclaredParty, RuleId, Verdict},
+    },
+    gateway::{
+        Class,
+        moment::{AsOf, Asking},
+        screen::Screened,
+    },
 };
-use crate::domain::{
-    dates::CivilDate,
-    evidence::ActKind,
-    life_cycle::State,
-    records::{Attribution, Content, Matter, Nonconformity, Party, TrackChange, TrackKind, TrackScope, TrackStep, examples},
-    screening::{ClaimedStandard, Declaration, DeclarationItem, DeclaredCode, DeclaredParty, RuleId, Verdict},
-};
+
+use crate::house::{HOUR, House, NOW, asking, caller, id};
 
 fn publishable(matter: Nonconformity) -> Matter {
     Matter::Nonconformity(Box::new(matter))
@@ -230,4 +233,15 @@ async fn only_customs_screen_and_only_what_is_well_formed() {
     let refused = house.screening.screen(&caller("gacc"), &shapeless, &Asking::default()).await.expect_err("no form");
     let places: Vec<_> = refused.violations.iter().map(|violation| violation.field.as_str()).collect();
     assert_eq!(places, ["declaration.office", "declaration.items"]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_recorded_is_not_answered() {
+    let house = House::open().await;
+    house.publish("amr-330000/n", publishable(examples::nonconformity(5))).await;
+    house.committer.close().await;
+    let refused = house.screening.screen(&caller("gacc"), &declaration(5), &Asking::default()).await.expect_err("no evidence");
+    assert_eq!(refused.class, Class::Unavailable);
+    let refused = house.pull.enterprise(&caller("gacc"), examples::credit_code(5), &asking()).await.expect_err("none");
+    assert_eq!(refused.class, Class::Unavailable);
 }

@@ -11,15 +11,7 @@ use std::{
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 
-use super::{
-    Caller,
-    committer::{Bounds, Committer},
-    moment::Asking,
-    pull::PullDesk,
-    reader::Reader,
-    screen::ScreeningDesk,
-};
-use crate::{
+use tongbao::{
     clock::{Clock, SystemEntropy, World},
     domain::{
         attributes::{attributes_of, subjects_of},
@@ -35,6 +27,14 @@ use crate::{
         screening::{RegimeRow, Regimes, ScreeningPolicy},
         violation::Lang,
     },
+    gateway::{
+        Caller,
+        committer::{Bounds, Committer},
+        moment::Asking,
+        pull::PullDesk,
+        reader::Reader,
+        screen::ScreeningDesk,
+    },
     store::{
         Store,
         sqlite::{Options, SqliteStore},
@@ -42,8 +42,8 @@ use crate::{
 };
 
 /// 2020-06-01T02:00:00Z.
-pub(super) const NOW: Micros = 1_590_976_800_000_000;
-pub(super) const HOUR: Micros = 3_600_000_000;
+pub const NOW: Micros = 1_590_976_800_000_000;
+pub const HOUR: Micros = 3_600_000_000;
 
 struct SetClock(AtomicI64);
 
@@ -62,9 +62,9 @@ impl Clock for SetClock {
 struct Shelf(Mutex<Vec<Content>>);
 
 impl Shelf {
-    fn put(&self, content: Content) -> Sections {
+    fn put(&self, content: &Content) -> Sections {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let number = kept.iter().position(|one| *one == content).unwrap_or_else(|| {
+        let number = kept.iter().position(|one| one == content).unwrap_or_else(|| {
             kept.push(content.clone());
             kept.len() - 1
         });
@@ -86,10 +86,10 @@ impl Codec for Shelf {
     }
 }
 
-pub(super) struct House {
-    pub(super) pull: PullDesk,
-    pub(super) screening: ScreeningDesk,
-    pub(super) committer: Committer,
+pub struct House {
+    pub pull: PullDesk,
+    pub screening: ScreeningDesk,
+    pub committer: Committer,
     store: Arc<dyn Store>,
     clock: Arc<SetClock>,
     shelf: Arc<Shelf>,
@@ -97,15 +97,15 @@ pub(super) struct House {
     _folder: tempfile::TempDir,
 }
 
-pub(super) fn participant(name: &str) -> ParticipantId {
+pub fn participant(name: &str) -> ParticipantId {
     ParticipantId::parse(name).expect("a participant")
 }
 
-pub(super) fn id(text: &str) -> RecordId {
+pub fn id(text: &str) -> RecordId {
     RecordId::parse(text).expect("a record id")
 }
 
-pub(super) fn caller(name: &str) -> Caller {
+pub fn caller(name: &str) -> Caller {
     Caller {
         system: SystemId::parse(&format!("{name}/system")).expect("a system"),
         certificate_sha256: Digest::default(),
@@ -116,7 +116,7 @@ pub(super) fn caller(name: &str) -> Caller {
     }
 }
 
-pub(super) fn asking() -> Asking {
+pub fn asking() -> Asking {
     Asking { purpose: "出口检验".into(), ..Asking::default() }
 }
 
@@ -138,7 +138,7 @@ fn register() -> Register {
 }
 
 impl House {
-    pub(super) async fn open() -> Self {
+    pub async fn open() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let store = SqliteStore::open(&folder.path().join("store.db"), 7, &Options::default()).await.expect("a store");
         let store: Arc<dyn Store> = Arc::new(store);
@@ -166,20 +166,20 @@ impl House {
         }
     }
 
-    pub(super) fn pass(&self, time: Micros) {
+    pub fn pass(&self, time: Micros) {
         self.clock.0.fetch_add(time, Ordering::SeqCst);
     }
 
-    pub(super) fn put_regime_in_force(&self) {
-        let row = RegimeRow { valid_from: crate::domain::dates::CivilDate::day(2020, 4, 26).expect("a day"), valid_to: None };
+    pub fn put_regime_in_force(&self) {
+        let row = RegimeRow { valid_from: tongbao::domain::dates::CivilDate::day(2020, 4, 26).expect("a day"), valid_to: None };
         self.policy.store(Arc::new(ScreeningPolicy { regimes: Regimes::new(vec![row]), ..ScreeningPolicy::default() }));
     }
 
-    pub(super) async fn publish(&self, record_id: &str, matter: Matter) -> Position {
+    pub async fn publish(&self, record_id: &str, matter: Matter) -> Position {
         self.publish_content(record_id, Content { matter, withdrawal: None }).await
     }
 
-    pub(super) async fn publish_content(&self, record_id: &str, content: Content) -> Position {
+    pub async fn publish_content(&self, record_id: &str, content: Content) -> Position {
         let record_id = id(record_id);
         let publisher = participant(record_id.namespace());
         let draft = Draft {
@@ -187,7 +187,7 @@ impl House {
             revision: None,
             attributes: attributes_of(&content, None),
             subjects: subjects_of(&content),
-            sections: self.shelf.put(content.clone()),
+            sections: self.shelf.put(&content),
             content,
             provenance: None,
             remarks: Vec::new(),
@@ -202,7 +202,7 @@ impl House {
     }
 
     /// Both lists are complete to now.
-    pub(super) async fn attest(&self) {
+    pub async fn attest(&self) {
         for (publisher, feed, region) in [
             ("amr-330000", Feed::FailedProducts, "330000"),
             ("amr-330000", Feed::Enterprises, "330000"),
@@ -215,12 +215,12 @@ impl House {
         }
     }
 
-    pub(super) async fn evidence(&self, index: u64) -> Entry {
+    pub async fn evidence(&self, index: u64) -> Entry {
         let entries = self.store.evidence(index, 1).await.expect("the log");
         read_entry(&entries.first().expect("an entry").1).expect("an entry that reads")
     }
 
-    pub(super) async fn evidence_size(&self) -> u64 {
+    pub async fn evidence_size(&self) -> u64 {
         self.store.head().await.expect("the head").evidence_size
     }
 }

@@ -1,0 +1,5 @@
+//! The desks of the gateway over a real store: looking up and screening.
+
+mod house;
+mod pull;
+mod screen;

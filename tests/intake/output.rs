@@ -1,0 +1,41 @@
+//! What people and machines are shown of a reading.
+
+use std::io::Cursor;
+
+use calamine::Reader as _;
+
+use super::*;
+
+#[test]
+fn a_dry_run_is_shown_as_text_and_json() {
+    let reading = read_file("survey_form_with_errors.xlsx");
+    for lang in [Lang::Zh, Lang::En] {
+        let text = render_dry_run(&reading, lang);
+        for cell in ["C7", "B9", "M10", "M11", "C12", "D13", "E14", "C15", "D16"] {
+            assert!(text.contains(cell), "{cell} in\n{text}");
+        }
+    }
+    let json = to_json(&reading);
+    assert_eq!(json["counts"]["errors"], 8);
+    assert_eq!(json["sheets"][0]["columns"][6]["answer"], true);
+    assert_eq!(json["sheets"][0]["rows"][0]["content"]["enterprise"]["credit_code"], "91340000PDY00300XH");
+    println!("{}", render_dry_run(&reading, Lang::Zh));
+}
+
+#[test]
+fn the_report_is_the_workbook_with_its_findings() {
+    let original = bytes("survey_form_with_errors.xlsx");
+    let reading = read_file("survey_form_with_errors.xlsx");
+    let report = write_report(&original, &reading, Lang::Zh).expect("a report");
+    // The report can be imported again, and says the same of the same cells.
+    let again = read("report.xlsx", &report, &options()).expect("readable");
+    assert_eq!(all_findings(&again), all_findings(&reading));
+    assert_eq!(
+        again.valid().map(|(.., content)| content).collect::<Vec<_>>(),
+        reading.valid().map(|(.., content)| content).collect::<Vec<_>>()
+    );
+    let mut workbook = calamine::Xlsx::new(Cursor::new(report)).expect("a workbook");
+    let range = workbook.worksheet_range("汇总表").expect("the sheet");
+    let said = range.get_value((6, 13)).map(ToString::to_string).unwrap_or_default();
+    assert!(said.starts_with("C7 错误"), "{said}");
+}
