@@ -193,7 +193,8 @@ fn a_reopened_authority_revokes_what_it_issued_before() {
     let issued = issue(&mut scene.authority, "gacc/risk-control", &[]).expect("issued");
     let world = World { clock: scene.clock.clone(), entropy: Arc::new(SystemEntropy::new()) };
     let mut again = Authority::open(&scene.folder.path().join("ca"), world).expect("opened");
-    assert_eq!(again.revoke(&issued.serial.to_uppercase()).expect("revoked"), [issued.serial.clone()]);
+    let revoked = again.revoke(&issued.serial.to_uppercase()).expect("revoked");
+    assert_eq!(revoked, vec![issued.serial.clone()]);
     assert!(matches!(again.revoke("gacc/risk-control"), Err(AuthorityError::NotIssued(_))), "revoked already");
     let Some(Inspected::List(list)) = inspect(&again.list()).expect("read").pop() else { panic!("no list") };
     assert_eq!(list.revoked, [issued.serial]);
@@ -228,4 +229,33 @@ fn certificates_show_what_stands_in_them() {
     assert_eq!(shown.names, ["spiffe://tongbao.example/gateway/main", "localhost", "::1", "10.0.0.1"]);
     assert!(shown.subject.contains("gateway/main") && shown.not_before < shown.not_after);
     assert!(inspect(&scene.files.key).is_err(), "a key is shown to nobody");
+}
+
+#[test]
+fn the_example_set_can_be_used() {
+    let folder = TempDir::new().expect("folder");
+    let copy = |name: &str| {
+        let copied = folder.path().join(name.replace('/', "-"));
+        fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("certs-example").join(name), &copied).expect("copied");
+        // A checkout leaves keys readable by others.
+        fs::set_permissions(&copied, fs::Permissions::from_mode(0o600)).expect("set");
+        copied
+    };
+    let clock = World::real().clock;
+    let files = ServerFiles {
+        certificate: copy("gateway/main.pem"),
+        key: copy("gateway/main.key"),
+        client_authorities: copy("ca.pem"),
+        crls: vec![copy("crl.pem")],
+        require_crl: true,
+    };
+    ServerTls::load(files, clock.clone()).expect("a gateway's");
+    for system in ["samr/publisher", "amr-330000/publisher", "gacc/risk-control", "mofcom/lists", "ndrc/supply"] {
+        let files = ClientFiles {
+            authorities: copy("ca.pem"),
+            certificate: copy(&format!("{system}.pem")),
+            key: copy(&format!("{system}.key")),
+        };
+        client_config(&files, clock.clone()).expect(system);
+    }
 }

@@ -107,7 +107,7 @@ impl Seen {
 impl ScreeningService for Seen {
     async fn screen(&self, request: Request<proto::ScreenRequest>) -> Result<Response<proto::ScreenResponse>, Status> {
         self.note(&request)?;
-        Ok(Response::new(Default::default()))
+        Ok(Response::new(proto::ScreenResponse::default()))
     }
 }
 
@@ -118,7 +118,7 @@ impl EvidenceService for Seen {
         request: Request<proto::SearchEntriesRequest>,
     ) -> Result<Response<proto::SearchEntriesResponse>, Status> {
         self.note(&request)?;
-        Ok(Response::new(Default::default()))
+        Ok(Response::new(proto::SearchEntriesResponse::default()))
     }
 
     async fn get_checkpoint(
@@ -126,7 +126,7 @@ impl EvidenceService for Seen {
         request: Request<proto::GetCheckpointRequest>,
     ) -> Result<Response<proto::GetCheckpointResponse>, Status> {
         self.note(&request)?;
-        Ok(Response::new(Default::default()))
+        Ok(Response::new(proto::GetCheckpointResponse::default()))
     }
 
     async fn prove_inclusion(
@@ -134,7 +134,7 @@ impl EvidenceService for Seen {
         request: Request<proto::ProveInclusionRequest>,
     ) -> Result<Response<proto::ProveInclusionResponse>, Status> {
         self.note(&request)?;
-        Ok(Response::new(Default::default()))
+        Ok(Response::new(proto::ProveInclusionResponse::default()))
     }
 
     async fn prove_consistency(
@@ -142,7 +142,7 @@ impl EvidenceService for Seen {
         request: Request<proto::ProveConsistencyRequest>,
     ) -> Result<Response<proto::ProveConsistencyResponse>, Status> {
         self.note(&request)?;
-        Ok(Response::new(Default::default()))
+        Ok(Response::new(proto::ProveConsistencyResponse::default()))
     }
 }
 
@@ -155,7 +155,7 @@ pub(super) struct Setting {
 
 impl Default for Setting {
     fn default() -> Self {
-        Self { limits: Limits::default(), trust_domain: TRUST_DOMAIN, grace: Duration::from_secs(60) }
+        Self { limits: Limits::default(), trust_domain: TRUST_DOMAIN, grace: Duration::from_mins(1) }
     }
 }
 
@@ -191,7 +191,7 @@ impl Gateway {
         let (sink, reports) = mpsc::unbounded_channel();
         let metrics = Arc::new(Metrics::new());
         let max_message_bytes = setting.limits.max_message_bytes;
-        let server = Server::new(Parts {
+        let door = Server::new(Parts {
             tls: Arc::new(tls),
             reload_interval: Duration::from_hours(1),
             register: Arc::new(ArcSwap::from_pointee(register())),
@@ -208,9 +208,9 @@ impl Gateway {
         let services = Routes::new(ScreeningServiceServer::new(seen.clone()).max_decoding_message_size(max_message_bytes))
             .add_service(EvidenceServiceServer::new(seen.clone()));
         let draining = CancellationToken::new();
-        let trust = server.trust();
+        let trust = door.trust();
         let shutdown = Shutdown { draining: draining.clone(), grace: setting.grace };
-        let served = tokio::spawn(server.serve(tcp, services, shutdown));
+        let served = tokio::spawn(door.serve(tcp, services, shutdown));
         let token_key = token_key.serialize_pem();
         Self { _folder: folder, clock, authority, address, seen, metrics, trust, reports, draining, served, token_key }
     }
