@@ -147,7 +147,7 @@ impl Running {
                 tracing::info!(%digest, "the register was loaded anew");
             }
             Err(refused) => {
-                tracing::error!(reason = refused.reason, "the register was not loaded anew: it could not be recorded")
+                tracing::error!(reason = refused.reason, "the register was not loaded anew: it could not be recorded");
             }
         }
     }
