@@ -4,6 +4,7 @@
 //! are refused, every error names its place and what to do, and what passes is already in the domain's own terms.
 
 mod bounds;
+mod entries;
 mod environment;
 mod error;
 mod file;
@@ -16,11 +17,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use entries::{GrantEntry, ParticipantEntry, SystemEntry};
 pub use error::{ConfigError, Fault};
 pub use file::{
-    AnnouncementRow, Config, DomainSection, EvidenceSection, FeedSection, FeedsSection, GrantEntry, HsPrefix, LimitsSection,
-    LogForm, ParticipantEntry, ScreeningSection, ServerSection, StoreSection, SystemEntry, TelemetrySection, TlsSection,
-    TokensSection,
+    AnnouncementRow, Config, DomainSection, EvidenceSection, FeedSection, FeedsSection, HsPrefix, LimitsSection, LogForm,
+    ScreeningSection, ServerSection, StoreSection, TelemetrySection, TlsSection, TokensSection,
 };
 
 use crate::domain::{

@@ -1,5 +1,7 @@
 //! Log lines on standard error, for people or for machines.
 
+use std::io::IsTerminal as _;
+
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
@@ -31,7 +33,9 @@ pub fn start_log(settings: &LogSettings) -> Result<(), String> {
     let filter = EnvFilter::try_new(&settings.level).map_err(|error| error.to_string())?;
     let registry = tracing_subscriber::registry().with(filter);
     let started = match settings.format {
-        LogFormat::Human => registry.with(fmt::layer().with_writer(std::io::stderr)).try_init(),
+        LogFormat::Human => {
+            registry.with(fmt::layer().with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr)).try_init()
+        }
         LogFormat::Json => registry
             .with(
                 fmt::layer()
