@@ -3,7 +3,7 @@
 //! It stops in this order: nothing new is accepted and streams are told to go → subscriptions settle what is in flight → the last
 //! refusals and a last checkpoint are recorded → the committer and the store close.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -15,6 +15,7 @@ use crate::{
     clock::World,
     config::{Checked, Config},
     domain::{
+        delivery::SubscriptionKey,
         digest::{hex, sha256},
         grants::Register,
         ledger::{Act, Change},
@@ -32,7 +33,7 @@ use crate::{
         sqlite::{Options, SqliteStore},
     },
     tasks,
-    telemetry::{Listener, Metrics},
+    telemetry::{Listener, Metrics, SubscriptionLabels},
     wire::WireCodec,
 };
 
@@ -106,7 +107,7 @@ pub async fn start(checked: Checked, world: World) -> Result<Running, Failure> {
     tasks.spawn(record_refusals(recorder, committer.clone(), finish.clone()));
     let interval = Duration::from_secs(config.evidence.checkpoint_seconds);
     tasks.spawn(tasks::sign_checkpoints(gateway.clone(), interval, finish.clone()));
-    tasks.spawn(measure(store.clone(), committer.clone(), metrics, finish.clone()));
+    tasks.spawn(measure(gateway.clone(), store.clone(), committer.clone(), metrics, finish.clone()));
     tasks.spawn(tell(telemetry, finish.clone()));
     Ok(Running {
         gateway,
@@ -216,8 +217,15 @@ async fn record_refusals(recorder: RefusalRecorder, committer: Committer, finish
 }
 
 /// Copies numbers into the metrics at intervals.
-async fn measure(store: Arc<dyn Store>, committer: Committer, metrics: Arc<Metrics>, finish: CancellationToken) {
+async fn measure(
+    gateway: Arc<Gateway>,
+    store: Arc<dyn Store>,
+    committer: Committer,
+    metrics: Arc<Metrics>,
+    finish: CancellationToken,
+) {
     let mut before = committer.numbers();
+    let mut shown = BTreeSet::new();
     loop {
         tokio::select! {
             () = tokio::time::sleep(MEASURE_EVERY) => {}
@@ -226,12 +234,43 @@ async fn measure(store: Arc<dyn Store>, committer: Committer, metrics: Arc<Metri
         let now = committer.numbers();
         metrics.commits.inc_by(now.groups - before.groups);
         metrics.acts.inc_by(now.acts - before.acts);
+        if now.groups > before.groups {
+            metrics.commit_seconds.observe(now.last_commit_us as f64 / 1_000_000.0);
+        }
         before = now;
         if let Ok(head) = store.head().await {
-            metrics.head_position.set(i64::try_from(head.position).unwrap_or(i64::MAX));
-            metrics.evidence_size.set(i64::try_from(head.evidence_size).unwrap_or(i64::MAX));
+            metrics.head_position.set(gauge(head.position));
+            metrics.evidence_size.set(gauge(head.evidence_size));
         }
+        shown = measure_subscriptions(&gateway, &metrics, &shown).await;
     }
+}
+
+/// Shows the subscriptions that are awake and forgets those that fell asleep; answers which are shown.
+async fn measure_subscriptions(
+    gateway: &Gateway,
+    metrics: &Metrics,
+    before: &BTreeSet<SubscriptionKey>,
+) -> BTreeSet<SubscriptionKey> {
+    let labels =
+        |key: &SubscriptionKey| SubscriptionLabels { participant: key.participant.to_string(), subscription: key.name.clone() };
+    let mut shown = BTreeSet::new();
+    for (key, status) in gateway.hosts.statuses().await {
+        let labels = labels(&key);
+        metrics.in_flight.get_or_create(&labels).set(gauge(status.in_flight));
+        metrics.lag.get_or_create(&labels).set(gauge(status.lag));
+        metrics.retrying.get_or_create(&labels).set(gauge(status.retrying));
+        metrics.dead_letters.get_or_create(&labels).set(gauge(status.dead_letters));
+        shown.insert(key);
+    }
+    for gone in before.difference(&shown) {
+        metrics.forget_subscription(&labels(gone));
+    }
+    shown
+}
+
+fn gauge(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 async fn tell(telemetry: Listener, finish: CancellationToken) {

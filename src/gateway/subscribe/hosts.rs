@@ -13,7 +13,10 @@ use super::{
 };
 use crate::{
     clock::World,
-    domain::{delivery::SubscriptionKey, grants::Register},
+    domain::{
+        delivery::{Status, SubscriptionKey},
+        grants::Register,
+    },
     store::Store,
 };
 
@@ -103,9 +106,19 @@ impl Hosts {
         }
     }
 
-    /// How many are awake.
-    pub async fn count(&self) -> usize {
-        self.awake.lock().await.values().filter(|host| !host.is_closed()).count()
+    /// Numbers of every subscription that is awake. Wakes nobody.
+    pub async fn statuses(&self) -> Vec<(SubscriptionKey, Status)> {
+        let awake: Vec<_> = self.awake.lock().await.iter().map(|(key, host)| (key.clone(), host.clone())).collect();
+        let mut statuses = Vec::with_capacity(awake.len());
+        for (key, host) in awake {
+            let (reply, answer) = oneshot::channel();
+            if host.send(Command::Status { reply }).await.is_ok()
+                && let Ok(status) = answer.await
+            {
+                statuses.push((key, status));
+            }
+        }
+        statuses
     }
 
     /// Waits until every host has settled what was in flight and closed; they are told by the stop token.
