@@ -5,6 +5,7 @@
 //! [`Command`] and its arm in [`Command::run`].
 
 mod attest;
+pub mod bench;
 pub mod certs;
 pub mod config;
 mod connect;
@@ -87,6 +88,8 @@ impl From<Language> for Lang {
 pub enum Command {
     /// 演示主要业务 · Show the main job end to end.
     Demo(demo::Arguments),
+    /// 测算本机能力 · Measure what this machine can do.
+    Bench(bench::Arguments),
     /// 运行网关 · Run the gateway.
     Serve(serve::Arguments),
     /// 网关配置：默认值与检查 · Print or check the configuration of the gateway.
@@ -119,6 +122,7 @@ impl Command {
     async fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
             Self::Demo(arguments) => Box::pin(demo::run(arguments, context)).await,
+            Self::Bench(arguments) => Box::pin(bench::run(arguments, context)).await,
             Self::Serve(arguments) => serve::run(arguments, context).await,
             Self::Config(arguments) => config::run(arguments, context),
             Self::Certs(arguments) => certs::run(arguments, context),
