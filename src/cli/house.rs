@@ -42,12 +42,12 @@ struct Resident {
 }
 
 const RESIDENTS: [Resident; 7] = [
-    Resident { id: "samr", name_zh: "国家市场监督管理总局", role: "national-regulator", region: "", system: "audit" },
+    Resident { id: "samr", name_zh: "国家市场监督管理总局", role: "national_regulator", region: "", system: "audit" },
     Resident { id: "amr-330000", name_zh: "浙江省市场监督管理局", role: "regulator", region: "330000", system: "filing" },
     Resident { id: "amr-420000", name_zh: "湖北省市场监督管理局", role: "regulator", region: "420000", system: "filing" },
     Resident { id: "gacc", name_zh: "海关总署", role: "customs", region: "", system: "risk-control" },
     Resident { id: "mofcom", name_zh: "商务部", role: "commerce", region: "", system: "registry" },
-    Resident { id: "ndrc", name_zh: "国家发展和改革委员会", role: "development-reform", region: "", system: "planning" },
+    Resident { id: "ndrc", name_zh: "国家发展和改革委员会", role: "development_reform", region: "", system: "planning" },
     Resident { id: "miit", name_zh: "工业和信息化部", role: "industry", region: "", system: "watch" },
 ];
 
