@@ -1,6 +1,12 @@
 //! `tongbao token`: issues operators' tokens, and the key that signs them.
 
-use std::{fs, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::{Path, PathBuf}, time::Duration};
+use std::{
+    fs,
+    io::Write as _,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -10,7 +16,7 @@ use crate::{
     domain::{digest::sha256, ids::Micros},
     gateway::OperatorRole,
     rpc::token::{TokenOrder, issue, may_be_held_together, role_named},
-    tls::pem,
+    tls::{authority::signing_key, pem},
 };
 
 /// What to do with tokens.
@@ -65,9 +71,7 @@ pub fn run(arguments: Arguments, context: &Context) -> Result<(), Failure> {
     match arguments.action {
         Action::Key { path } => {
             let public = make_key(&path)?;
-            context.answer(&json!({ "key": path, "public_key": public }), || {
-                format!("{}\n{}", path.display(), public.display())
-            })
+            context.answer(&json!({ "key": path, "public_key": public }), || format!("{}\n{}", path.display(), public.display()))
         }
         Action::Issue(order) => {
             let (token, expires) = issue_token(&order, context.world.clock.now())?;
@@ -81,17 +85,19 @@ pub fn run(arguments: Arguments, context: &Context) -> Result<(), Failure> {
 /// # Errors
 /// When a file stands there already or cannot be written.
 pub fn make_key(path: &Path) -> Result<PathBuf, Failure> {
-    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519)
-        .map_err(|error| Failure::new(Exit::Failed, "KEY_NOT_MADE", format!("密钥未能生成：{error}"), format!("no key could be made: {error}")))?;
+    let (private, public_part) = signing_key().map_err(|error| {
+        Failure::new(Exit::Failed, "KEY_NOT_MADE", format!("密钥未能生成：{error}"), format!("no key could be made: {error}"))
+    })?;
     let mut public = path.as_os_str().to_owned();
     public.push(".pub");
     let public = PathBuf::from(public);
-    write_new(path, &key.serialize_pem(), 0o600)?;
-    write_new(&public, &key.public_key_pem(), 0o644)?;
+    write_new(path, &private, 0o600)?;
+    write_new(&public, &public_part, 0o644)?;
     Ok(public)
 }
 
-fn write_new(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
+/// Writes a new file with its mode from the first byte; never over one that stands.
+pub(super) fn write_new(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
     let opened = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
     let written = opened.and_then(|mut file| file.write_all(text.as_bytes()));
     written.map_err(|error| {
@@ -102,7 +108,11 @@ fn write_new(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
                 format!("{shown} 已存在：不会覆盖任何文件"),
                 format!("{shown} exists already: nothing is overwritten"),
             ),
-            _ => Failure::usage("FILE_UNUSABLE", format!("无法写入 {shown}：{error}"), format!("{shown} cannot be written: {error}")),
+            _ => Failure::usage(
+                "FILE_UNUSABLE",
+                format!("无法写入 {shown}：{error}"),
+                format!("{shown} cannot be written: {error}"),
+            ),
         }
     })
 }
