@@ -2,14 +2,20 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use prost::Message as _;
 use tokio::{
-    io::copy_bidirectional,
-    net::{TcpListener, TcpStream},
+    io::{AsyncReadExt as _, AsyncWriteExt as _, copy},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
     sync::watch,
 };
 use tokio_util::sync::CancellationToken;
@@ -27,10 +33,11 @@ use tongbao::{
     },
 };
 
-/// A line between client and gateway: connections run through it, and are cut by sending.
+/// A line between client and gateway: connections run through it, are cut, and lose what the gateway says while it is deaf.
 struct Line {
     port: u16,
     cuts: watch::Sender<u64>,
+    deaf: Arc<AtomicBool>,
 }
 
 impl Line {
@@ -38,24 +45,40 @@ impl Line {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("bound").port();
         let (cuts, cut) = watch::channel(0);
-        tokio::spawn(async move {
-            while let Ok((mut near, _)) = listener.accept().await {
-                let mut cut = cut.clone();
-                cut.mark_unchanged();
-                tokio::spawn(async move {
-                    let Ok(mut far) = TcpStream::connect(gateway).await else { return };
-                    tokio::select! {
-                        _ = copy_bidirectional(&mut near, &mut far) => {}
-                        _ = cut.changed() => {}
-                    }
-                });
+        let deaf = Arc::new(AtomicBool::new(false));
+        tokio::spawn({
+            let deaf = deaf.clone();
+            async move {
+                while let Ok((near, _)) = listener.accept().await {
+                    let (mut cut, deaf) = (cut.clone(), deaf.clone());
+                    cut.mark_unchanged();
+                    tokio::spawn(async move {
+                        let Ok(far) = TcpStream::connect(gateway).await else { return };
+                        let (mut near_reads, near_writes) = near.into_split();
+                        let (far_reads, mut far_writes) = far.into_split();
+                        tokio::select! {
+                            _ = copy(&mut near_reads, &mut far_writes) => {}
+                            () = hear(far_reads, near_writes, &deaf) => {}
+                            _ = cut.changed() => {}
+                        }
+                    });
+                }
             }
         });
-        Self { port, cuts }
+        Self { port, cuts, deaf }
     }
 
     fn cut(&self) {
         self.cuts.send_modify(|cuts| *cuts += 1);
+    }
+}
+
+async fn hear(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, deaf: &AtomicBool) {
+    let mut buffer = vec![0; 16_384];
+    while let Ok(read @ 1..) = from.read(&mut buffer).await {
+        if !deaf.load(Ordering::SeqCst) && to.write_all(&buffer[..read]).await.is_err() {
+            return;
+        }
     }
 }
 
@@ -188,6 +211,49 @@ async fn nothing_is_lost_or_doubled_over_a_line_that_is_cut() {
     assert!(*streams.lock().expect("lock") > 3, "the line was cut");
     let status = Feeds::new(&customs).subscription("cut").await.expect("there").status.expect("status");
     assert_eq!((status.in_flight, status.retrying, status.dead_letters, status.lag), (0, 0, 0, 0), "{status:?}");
+    gateway.stop().await.expect("stopped");
+}
+
+/// What was on its way when the line broke is out under a lease that lives on with the session: nobody would send it for an hour.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_lost_on_the_way_comes_again_at_once() {
+    let folder = tempfile::tempdir().expect("folder");
+    let house = House::build(folder.path(), World::real()).expect("a house");
+    let gateway = house.start().await.expect("a gateway");
+    let line = Arc::new(Line::to(gateway.address()).await);
+    let direct = Feeds::new(&connection(&house, "gacc", None));
+    subscription(&connection(&house, "gacc", None), "lost").await;
+    let publisher = Publisher::new(&connection(&house, "amr-330000", None), PublisherOptions::default());
+    publisher.publish((0..10).map(record).collect(), |_| {}).await.expect("published");
+
+    let stop = CancellationToken::new();
+    let consumer = Arc::new(Consumer {
+        seen: Mutex::default(),
+        last: Mutex::default(),
+        enough: 20,
+        cut_every: usize::MAX,
+        line: line.clone(),
+        stop: stop.clone(),
+    });
+    let options = SubscribeOptions { retry: QUICK, ..SubscribeOptions::new("lost", [9; 16]) };
+    let subscriber = Subscriber::new(&connection(&house, "gacc", Some(&line)), options);
+    let watch = subscriber.watch();
+    let running = tokio::spawn(subscriber.run(consumer.clone(), stop));
+    while watch.counts().acked < 10 {
+        tokio::task::yield_now().await;
+    }
+    line.deaf.store(true, Ordering::SeqCst);
+    publisher.publish((10..20).map(record).collect(), |_| {}).await.expect("published");
+    while direct.subscription("lost").await.expect("there").status.expect("status").in_flight < 10 {
+        tokio::task::yield_now().await;
+    }
+    line.cut();
+    line.deaf.store(false, Ordering::SeqCst);
+
+    // The lease lasts 30 s and would then count as a failure.
+    let summary = tokio::time::timeout(Duration::from_secs(20), running).await.expect("at once").expect("ran").expect("well");
+    assert_eq!(summary.counts.acked, 20);
+    assert!(consumer.seen.lock().expect("lock").values().all(|count| *count == 1));
     gateway.stop().await.expect("stopped");
 }
 
