@@ -168,6 +168,14 @@ impl Exchange {
         }
     }
 
+    /// Loads the configuration anew, as SIGHUP does.
+    pub async fn reload(&self) {
+        let checked = tongbao::config::load(Some(&self.house.config_file()), []).expect("a configuration");
+        if let Some(running) = &self.running {
+            running.reload(checked).await;
+        }
+    }
+
     /// Starts again what was stopped.
     pub async fn restart(&mut self) {
         self.running = Some(self.house.start().await.expect("it starts again"));
