@@ -13,8 +13,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("store", &["domain"]),
     ("gateway", &["domain", "clock", "store"]),
     ("tasks", &["gateway", "domain", "clock"]),
-    ("rpc", &["gateway", "domain", "wire", "proto", "tls", "telemetry"]),
-    // The clock is handed through to TLS, which verifies dates by it.
+    ("rpc", &["gateway", "domain", "wire", "proto", "tls", "telemetry", "clock"]),
     ("client", &["domain", "wire", "proto", "tls", "clock"]),
     ("intake", &["domain"]),
     ("config", &["domain"]),
@@ -24,7 +23,21 @@ const EDGES: &[(&str, &[&str])] = &[
     ("proto", &[]),
     (
         "cli",
-        &["domain", "wire", "store", "gateway", "tasks", "rpc", "client", "intake", "config", "clock", "tls", "telemetry", "proto"],
+        &[
+            "domain",
+            "wire",
+            "store",
+            "gateway",
+            "tasks",
+            "rpc",
+            "client",
+            "intake",
+            "config",
+            "clock",
+            "tls",
+            "telemetry",
+            "proto",
+        ],
     ),
 ];
 
@@ -44,6 +57,10 @@ const CRATES: &[(&str, &[&str])] = &[
 fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("a readable source folder") {
         let path = entry.expect("a readable entry").path();
+        let is_test = path.file_stem().is_some_and(|name| name == "tests" || name.to_string_lossy().ends_with("_tests"));
+        if is_test {
+            continue;
+        }
         if path.is_dir() {
             sources(&path, into);
         } else if path.extension().is_some_and(|extension| extension == "rs") {

@@ -10,6 +10,7 @@ pub mod config;
 mod connect;
 mod context;
 mod dead_letters;
+pub mod demo;
 mod doctor;
 pub mod door;
 mod evidence;
@@ -84,6 +85,8 @@ impl From<Language> for Lang {
 /// What to do: one variant a command, in the order people meet them.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// 演示主要业务 · Show the main job end to end.
+    Demo(demo::Arguments),
     /// 运行网关 · Run the gateway.
     Serve(serve::Arguments),
     /// 网关配置：默认值与检查 · Print or check the configuration of the gateway.
@@ -115,6 +118,7 @@ pub enum Command {
 impl Command {
     async fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
+            Self::Demo(arguments) => Box::pin(demo::run(arguments, context)).await,
             Self::Serve(arguments) => serve::run(arguments, context).await,
             Self::Config(arguments) => config::run(arguments, context),
             Self::Certs(arguments) => certs::run(arguments, context),

@@ -90,7 +90,7 @@ fn present(f: &mut Findings, key: &str, value: &str) {
 
 fn is_domain(text: &str) -> bool {
     (1..=253).contains(&text.len())
-        && text.split('.').all(|label| {
-            !label.is_empty() && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-        })
+        && text
+            .split('.')
+            .all(|label| !label.is_empty() && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'))
 }

@@ -8,10 +8,7 @@ use crate::domain::violation::Text;
 const PREFIX: &str = "TONGBAO__";
 
 /// Applies every variable that begins with `TONGBAO__`; others are none of ours.
-pub(super) fn apply(
-    config: Config,
-    environment: impl IntoIterator<Item = (String, String)>,
-) -> Result<Config, Vec<Fault>> {
+pub(super) fn apply(config: Config, environment: impl IntoIterator<Item = (String, String)>) -> Result<Config, Vec<Fault>> {
     let mut variables: Vec<_> =
         environment.into_iter().filter_map(|(name, value)| Some((name.strip_prefix(PREFIX)?.to_owned(), value))).collect();
     if variables.is_empty() {

@@ -58,8 +58,7 @@ impl ConfigError {
             (place, key) if key.is_empty() => place,
             (place, key) => format!("{place} {key}"),
         };
-        let violation =
-            |fault: &Fault| Violation { field: field(fault), reason: fault.reason, text: fault.text.clone() };
+        let violation = |fault: &Fault| Violation { field: field(fault), reason: fault.reason, text: fault.text.clone() };
         self.faults.iter().map(violation).collect()
     }
 }
@@ -98,9 +97,10 @@ impl Fault {
     /// A key that does not exist, with the nearest that does.
     pub(super) fn unknown_key(shown: &str, key: &str, known: &[&str]) -> Self {
         let text = match nearest(key, known) {
-            Some(near) => {
-                Text::new(format!("没有「{key}」这一项；是否指「{near}」？"), format!("there is no key `{key}`; did you mean `{near}`?"))
-            }
+            Some(near) => Text::new(
+                format!("没有「{key}」这一项；是否指「{near}」？"),
+                format!("there is no key `{key}`; did you mean `{near}`?"),
+            ),
             None => Text::new(
                 format!("没有「{key}」这一项；这里可用：{}", known.join("、")),
                 format!("there is no key `{key}`; here stand {}", known.join(", ")),

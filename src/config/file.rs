@@ -331,11 +331,7 @@ impl Default for ScreeningSection {
             goods_words: words(&["口罩", "面罩", "呼吸器", "mask", "respirator"]),
             medical_words: words(&["医用", "医疗", "外科", "手术", "medical", "surgical"]),
             tolerant_offices: Vec::new(),
-            announcement_12: vec![AnnouncementRow {
-                valid_from: "2020-04-26".to_owned(),
-                valid_to: None,
-                enabled: true,
-            }],
+            announcement_12: vec![AnnouncementRow { valid_from: "2020-04-26".to_owned(), valid_to: None, enabled: true }],
         }
     }
 }
@@ -441,7 +437,8 @@ impl Config {
     /// Makes relative paths relative to a folder.
     pub(super) fn resolve_paths(&mut self, folder: &Path) {
         let tls = &mut self.tls;
-        let single = [&mut tls.certificate, &mut tls.key, &mut tls.client_authorities, &mut self.store.path, &mut self.evidence.key];
+        let single =
+            [&mut tls.certificate, &mut tls.key, &mut tls.client_authorities, &mut self.store.path, &mut self.evidence.key];
         let several = tls.crls.iter_mut().chain(&mut self.tokens.public_keys);
         for path in single.into_iter().chain(several) {
             *path = folder.join(&path);

@@ -64,11 +64,7 @@ pub fn load(path: Option<&Path>, environment: impl IntoIterator<Item = (String, 
 ///
 /// # Errors
 /// Everything that is wrong with it, each with its place.
-pub fn parse(
-    text: &str,
-    folder: &Path,
-    environment: impl IntoIterator<Item = (String, String)>,
-) -> Result<Checked, Vec<Fault>> {
+pub fn parse(text: &str, folder: &Path, environment: impl IntoIterator<Item = (String, String)>) -> Result<Checked, Vec<Fault>> {
     let config: Config = toml::from_str(text).map_err(|error| vec![Fault::of_toml(text, &error)])?;
     let mut config = environment::apply(config, environment)?;
     config.resolve_paths(folder);

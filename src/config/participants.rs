@@ -21,7 +21,8 @@ pub(super) fn register(config: &Config, findings: &mut Findings) -> Option<Regis
         findings.within_index("participants", index, |f| {
             let Some(participant) = participant(entry, f) else { return };
             for (index, system) in entry.systems.iter().enumerate() {
-                let read = f.within_index("systems", index, |f| read_system(system, &participant.id, &config.tls.trust_domain, f));
+                let read =
+                    f.within_index("systems", index, |f| read_system(system, &participant.id, &config.tls.trust_domain, f));
                 systems.extend(read);
             }
             participants.push(participant);
@@ -96,7 +97,10 @@ fn read_system(entry: &SystemEntry, participant: &ParticipantId, trust_domain: &
         }
     }
     if let Some(uri) = &entry.uri
-        && !uri.strip_prefix("spiffe://").and_then(|rest| rest.strip_prefix(trust_domain)).is_some_and(|path| path.starts_with('/'))
+        && !uri
+            .strip_prefix("spiffe://")
+            .and_then(|rest| rest.strip_prefix(trust_domain))
+            .is_some_and(|path| path.starts_with('/'))
     {
         let text = Text::new(
             format!("「{uri}」不属于信任域 {trust_domain}"),
@@ -145,7 +149,8 @@ fn read_grants(entry: &GrantEntry, f: &mut Findings) -> Vec<Grant> {
     }
     for (index, prefix) in entry.region_prefixes.iter().enumerate() {
         if !(1..=6).contains(&prefix.len()) || !prefix.bytes().all(|b| b.is_ascii_digit()) {
-            let text = Text::new(format!("「{prefix}」不是区划代码的前几位"), format!("`{prefix}` is no beginning of a region code"));
+            let text =
+                Text::new(format!("「{prefix}」不是区划代码的前几位"), format!("`{prefix}` is no beginning of a region code"));
             f.refuse(&format!("region_prefixes[{index}]"), "NOT_A_REGION", text);
         }
     }

@@ -41,7 +41,8 @@ pub(super) fn locate(text: &str, path: &str) -> Option<Place> {
 pub(super) fn path_at(text: &str, byte: usize) -> String {
     let Ok(root) = DeTable::parse(text) else { return String::new() };
     let mut path = String::new();
-    let mut at = root.get_ref().iter().find(|(_, value)| holds(value, byte)).map(|(key, value)| (key.get_ref().to_string(), value));
+    let mut at =
+        root.get_ref().iter().find(|(_, value)| holds(value, byte)).map(|(key, value)| (key.get_ref().to_string(), value));
     while let Some((step, value)) = at {
         if !path.is_empty() && !step.starts_with('[') {
             path.push('.');

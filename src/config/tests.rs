@@ -94,7 +94,12 @@ fn every_value_out_of_bounds_is_listed_with_its_place() {
     let keys: Vec<_> = found.iter().map(|(place, key, _)| (place.as_str(), key.as_str())).collect();
     assert_eq!(
         keys,
-        [("5:16", "tls.trust_domain"), ("6:8", "tls.crls"), ("3:21", "limits.max_message_bytes"), ("2:19", "limits.max_connections")]
+        [
+            ("5:16", "tls.trust_domain"),
+            ("6:8", "tls.crls"),
+            ("3:21", "limits.max_message_bytes"),
+            ("2:19", "limits.max_connections")
+        ]
     );
 }
 
@@ -160,7 +165,11 @@ expires_on = "31.12.2026"
     ] {
         assert!(keys.iter().any(|key| key == expected), "{expected} is not among {keys:#?}");
     }
-    let text = text.replace("GACC", "gacc").replace("\"custom\"", "\"customs\"").replace("\"33\"\nsys", "\"330000\"\nsys").replace("= \"\"", "= \"x\"");
+    let text = text
+        .replace("GACC", "gacc")
+        .replace("\"custom\"", "\"customs\"")
+        .replace("\"33\"\nsys", "\"330000\"\nsys")
+        .replace("= \"\"", "= \"x\"");
     let keys: Vec<_> = faults(&text).into_iter().map(|(place, key, _)| format!("{place} {key}")).collect();
     for expected in [
         "7:12 participants[0].systems[0].name",
@@ -173,7 +182,11 @@ expires_on = "31.12.2026"
 
 #[test]
 fn two_systems_of_one_uri_are_refused() {
-    let one = |id: &str| format!("[[participants]]\nid = \"{id}\"\nname_zh = \"x\"\nrole = \"customs\"\nsystems = [{{ name = \"a\", uri = \"spiffe://tongbao.example/x\" }}]\n");
+    let one = |id: &str| {
+        format!(
+            "[[participants]]\nid = \"{id}\"\nname_zh = \"x\"\nrole = \"customs\"\nsystems = [{{ name = \"a\", uri = \"spiffe://tongbao.example/x\" }}]\n"
+        )
+    };
     let found = faults(&(one("gacc") + &one("gacd")));
     assert_eq!(found[0].2, "REGISTER");
 }
@@ -223,4 +236,11 @@ fn a_bad_variable_is_named() {
 fn a_missing_file_says_how_to_begin() {
     let error = load(Some(Path::new("/nonexistent/tongbao.toml")), NO_ENVIRONMENT).expect_err("missing");
     assert!(error.to_string().contains("config defaults"), "{error}");
+}
+
+#[test]
+fn the_example_of_the_deployment_is_accepted() {
+    let checked = read(include_str!("../../deploy/tongbao.toml")).expect("accepted");
+    assert_eq!(checked.config.tls.certificate, Path::new("/etc/tongbao/certs/gateway.pem"));
+    assert_eq!(checked.register.participants().len(), 5);
 }

@@ -1,18 +1,12 @@
 //! Dead letters: listing, redriving, discarding. A change goes in chunks, one transaction each, through the host that owns the
 //! subscription's state; a crash in the middle leaves whole chunks behind and nothing doubled.
 
-use super::{
-    Caller, Gateway, Refused,
-    subscribe::Overview,
-    subscriptions::key_of,
-};
-use crate::{
-    domain::{
-        delivery::{DeadLetter, SubscriptionKey},
-        digest::Digest,
-        evidence::commitment,
-        ids::Position,
-    },
+use super::{Caller, Gateway, Refused, subscribe::Overview, subscriptions::key_of};
+use crate::domain::{
+    delivery::{DeadLetter, SubscriptionKey},
+    digest::Digest,
+    evidence::commitment,
+    ids::Position,
 };
 
 pub use crate::store::DeadLetterQuery;
@@ -52,7 +46,13 @@ impl Gateway {
     ///
     /// # Errors
     /// `NOT_FOUND`, `UNAVAILABLE`: then the chunks before stand, and the call can be repeated.
-    pub async fn redrive_dead_letters(&self, caller: &Caller, name: &str, query: &DeadLetterQuery, dry_run: bool) -> Result<u64, Refused> {
+    pub async fn redrive_dead_letters(
+        &self,
+        caller: &Caller,
+        name: &str,
+        query: &DeadLetterQuery,
+        dry_run: bool,
+    ) -> Result<u64, Refused> {
         let key = self.known(caller, name).await?;
         self.in_chunks(caller, &key, query, dry_run, Change::Redrive).await
     }

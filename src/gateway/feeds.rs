@@ -48,14 +48,13 @@ impl Gateway {
         let overview = |feed: Feed| {
             let limit = policy.limit(feed);
             let is_stale = |complete_to: Micros| limit.is_some_and(|limit| complete_to < now.saturating_sub(limit));
-            let attested = attestations.iter().filter(|attestation| attestation.feed == feed).map(|attestation| {
-                CompletenessOverview {
+            let attested =
+                attestations.iter().filter(|attestation| attestation.feed == feed).map(|attestation| CompletenessOverview {
                     publisher: attestation.publisher.clone(),
                     region: attestation.region,
                     complete_to: attestation.complete_to,
                     stale: is_stale(attestation.complete_to),
-                }
-            });
+                });
             let never = policy
                 .required
                 .iter()

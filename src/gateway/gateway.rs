@@ -83,7 +83,8 @@ pub struct Gateway {
 impl Gateway {
     /// Puts it together. Nothing runs yet but the committer.
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, committer, signer, register, policy, screening, codec, refusals, page_cache_bytes, world, stop } = parts;
+        let Parts { store, committer, signer, register, policy, screening, codec, refusals, page_cache_bytes, world, stop } =
+            parts;
         let tail = committer.tail();
         let hosts = Hosts::new(HostParts {
             store: store.clone(),

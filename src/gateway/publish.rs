@@ -11,7 +11,7 @@ use crate::domain::{
     feeds::Feed,
     grants::Action,
     ids::Micros,
-    ledger::{Attestation, Change, Outcome, Publish, PublishedItem, RefusedItem, Refusal},
+    ledger::{Attestation, Change, Outcome, Publish, PublishedItem, Refusal, RefusedItem},
     regions::Region,
     violation::Violation,
 };
@@ -42,7 +42,12 @@ pub struct Attested {
 /// `EMPTY_BATCH`, `TOO_MANY_RECORDS` or `BATCH_TOO_LARGE`.
 pub fn admit_batch(records: usize, bytes: usize) -> Result<(), Refused> {
     if records == 0 {
-        return Err(Refused::field("records", "EMPTY_BATCH", "批次为空：至少要有一条记录", "the batch is empty: send at least one record"));
+        return Err(Refused::field(
+            "records",
+            "EMPTY_BATCH",
+            "批次为空：至少要有一条记录",
+            "the batch is empty: send at least one record",
+        ));
     }
     if records > MAX_BATCH_RECORDS {
         return Err(Refused::field(
@@ -93,7 +98,13 @@ impl Gateway {
     ///
     /// # Errors
     /// `PERMISSION_DENIED`; `INVALID_ARGUMENT` for a time in the future; `UNAVAILABLE`.
-    pub async fn attest(&self, caller: &Caller, feed: Feed, region: Option<Region>, complete_to: Micros) -> Result<Attested, Refused> {
+    pub async fn attest(
+        &self,
+        caller: &Caller,
+        feed: Feed,
+        region: Option<Region>,
+        complete_to: Micros,
+    ) -> Result<Attested, Refused> {
         self.permit(caller, Action::Attest, feed)?;
         let now = self.world.clock.now();
         if complete_to <= 0 || complete_to > now {
@@ -106,7 +117,7 @@ impl Gateway {
         }
         let mut evidence = Self::evidence_of(caller, ActKind::Attest);
         evidence.feeds = vec![feed];
-        evidence.subjects = region.map(|region| region.code()).into_iter().collect();
+        evidence.subjects = region.map(Region::code).into_iter().collect();
         let attestation = Attestation { publisher: caller.participant().clone(), feed, region, complete_to };
         match self.act(Change::Attest(attestation), evidence).await?.outcome {
             Outcome::Attested { complete_to, evidence_index } => Ok(Attested { complete_to, evidence_index }),

@@ -54,7 +54,12 @@ impl Gateway {
     ///
     /// # Errors
     /// `UNAVAILABLE`.
-    pub async fn list_subscriptions(&self, caller: &Caller, after: &str, limit: usize) -> Result<(Vec<Overview>, Option<String>), Refused> {
+    pub async fn list_subscriptions(
+        &self,
+        caller: &Caller,
+        after: &str,
+        limit: usize,
+    ) -> Result<(Vec<Overview>, Option<String>), Refused> {
         let limit = limit.clamp(1, MAX_PAGE);
         let mut names = self.store.subscription_names(caller.participant(), after, limit + 1).await?;
         let more = names.len() > limit;

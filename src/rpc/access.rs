@@ -129,7 +129,13 @@ mod tests {
 
     #[test]
     fn what_is_not_in_the_table_is_not_found() {
-        for path in ["", "/", "tongbao.v1.PublishService/Publish", "/tongbao.v1.PublishService/Erase", "/tongbao.v1.PublishService/Publish/"] {
+        for path in [
+            "",
+            "/",
+            "tongbao.v1.PublishService/Publish",
+            "/tongbao.v1.PublishService/Erase",
+            "/tongbao.v1.PublishService/Publish/",
+        ] {
             assert_eq!(method_at(path), None, "{path}");
         }
     }

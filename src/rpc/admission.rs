@@ -98,16 +98,14 @@ where
         if method.shape == Shape::Streaming {
             request = request.map(|body| Inbound::watch(body, watched.clone()));
         }
-        let span = tracing::debug_span!("request", method = method.name, request_id = %watched.request_id, trace_id = asked.trace_id);
+        let span =
+            tracing::debug_span!("request", method = method.name, request_id = %watched.request_id, trace_id = asked.trace_id);
         let answer = {
             let _entered = span.enter();
             self.inner.call(request)
         };
         let door = self.door.clone();
-        Box::pin(tracing::Instrument::instrument(
-            async move { Ok(door.see_off(answer.await?, method, watched)) },
-            span,
-        ))
+        Box::pin(tracing::Instrument::instrument(async move { Ok(door.see_off(answer.await?, method, watched)) }, span))
     }
 }
 
@@ -137,9 +135,8 @@ impl Asked {
 fn trace_id(header: &str) -> Option<&str> {
     let mut parts = header.split('-');
     let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let is_hex = |text: &str, len: usize| {
-        text.len() == len && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-    };
+    let is_hex =
+        |text: &str, len: usize| text.len() == len && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
     let is_whole = is_hex(version, 2) && version != "ff" && is_hex(trace, 32) && is_hex(span, 16) && is_hex(flags, 2);
     let is_zero = |text: &str| text.bytes().all(|b| b == b'0');
     (is_whole && !is_zero(trace) && !is_zero(span)).then_some(trace)
@@ -272,7 +269,9 @@ fn check_role(operator: Option<&Operator>, role: crate::gateway::OperatorRole) -
             Class::Unauthenticated,
             "TOKEN_MISSING",
             format!("该方法须出示角色为 {name} 的操作员令牌（authorization: Bearer …）；可用 tongbao token issue 签发"),
-            format!("this method needs an operator's token with the role `{name}` (authorization: Bearer …); see `tongbao token issue`"),
+            format!(
+                "this method needs an operator's token with the role `{name}` (authorization: Bearer …); see `tongbao token issue`"
+            ),
         )),
         Some(operator) if operator.roles.contains(&role) => Ok(()),
         Some(operator) => Err(Refused::new(
@@ -294,9 +293,11 @@ pub(super) fn distrusted(distrust: Distrust) -> Refused {
             "网关的吊销列表已过期，无法核对证书；请联系网关管理员",
             "the gateway's revocation list has expired, so that nobody can be checked; tell its administrator",
         ),
-        Distrust::NotTrusted => {
-            (Class::Unauthenticated, "证书的签发机构已不受信任；请换发证书", "the certificate's authority is not trusted any more; renew it")
-        }
+        Distrust::NotTrusted => (
+            Class::Unauthenticated,
+            "证书的签发机构已不受信任；请换发证书",
+            "the certificate's authority is not trusted any more; renew it",
+        ),
     };
     Refused::new(class, distrust.reason(), zh, en)
 }

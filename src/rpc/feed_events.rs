@@ -122,10 +122,11 @@ fn pause_words(reason: Option<PauseReason>) -> String {
         Some(PauseReason::MaxSpan) => "跨度已达上限：最早的一条仍未确认 / max_span is reached: the oldest delivery is unsettled",
         Some(PauseReason::KeyBlocked) => "剩余记录都在等待被阻塞的企业 / all that is left waits for a blocked enterprise",
         Some(PauseReason::Paused) => "已由操作员暂停 / paused by an operator",
-        Some(PauseReason::CircuitOpen) => "连续失败过多，已熔断：重新连接后继续 / too many failures in a row: attach again to go on",
+        Some(PauseReason::CircuitOpen) => {
+            "连续失败过多，已熔断：重新连接后继续 / too many failures in a row: attach again to go on"
+        }
         Some(PauseReason::NotPermitted) => "授权缺失或已失效 / the grant is missing or has lapsed",
         Some(PauseReason::NoConsumer) => "没有连接的消费者 / nobody is attached",
     }
     .to_owned()
 }
-

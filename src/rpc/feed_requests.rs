@@ -6,13 +6,9 @@ use crate::{
         delivery::{DeadLetter, SessionId, Settlement, Token, Verb, Window},
         draft::OrderKey,
         ids::Position,
+        regions::Region,
     },
-    gateway::{
-        Refused,
-        feeds::FeedOverview,
-        dead_letters::DeadLetterQuery,
-        subscribe::AttachRequest,
-    },
+    gateway::{Refused, dead_letters::DeadLetterQuery, feeds::FeedOverview, subscribe::AttachRequest},
     proto::{self, settlement as said},
 };
 
@@ -95,16 +91,15 @@ pub(super) fn settlements(request: &proto::Settlements) -> Result<Vec<Settlement
 }
 
 fn settlement(index: usize, item: &proto::Settlement) -> Result<Settlement, Refused> {
-    let malformed = |field: &str, zh: &str, en: &str| {
-        Refused::field(&format!("settle.items[{index}].{field}"), "MISSING", zh, en)
-    };
-    let token = item.token.ok_or_else(|| malformed("token", "缺少 token：使用投递时给出的", "the token is missing: use the delivery's"))?;
+    let malformed =
+        |field: &str, zh: &str, en: &str| Refused::field(&format!("settle.items[{index}].{field}"), "MISSING", zh, en);
+    let token = item
+        .token
+        .ok_or_else(|| malformed("token", "缺少 token：使用投递时给出的", "the token is missing: use the delivery's"))?;
     let clip = |reason: &str| reason.chars().take(200).collect::<String>();
     let verb = match &item.verb {
         Some(said::Verb::Ack(_)) => Verb::Ack,
-        Some(said::Verb::Retry(retry)) => {
-            Verb::Retry { delay_ms: retry.delay_ms, reason: clip(&retry.reason) }
-        }
+        Some(said::Verb::Retry(retry)) => Verb::Retry { delay_ms: retry.delay_ms, reason: clip(&retry.reason) },
         Some(said::Verb::Release(_)) => Verb::Release,
         Some(said::Verb::Reject(reject)) => {
             if reject.reason.trim().is_empty() {
@@ -113,7 +108,13 @@ fn settlement(index: usize, item: &proto::Settlement) -> Result<Settlement, Refu
             Verb::Reject { reason: clip(&reject.reason) }
         }
         Some(said::Verb::Extend(extend)) => Verb::Extend { ms: u64::from(extend.seconds.clamp(5, 43_200)) * 1_000 },
-        None => return Err(malformed("verb", "缺少处理方式（ack、retry、release、reject、extend）", "one of ack, retry, release, reject, extend is missing")),
+        None => {
+            return Err(malformed(
+                "verb",
+                "缺少处理方式（ack、retry、release、reject、extend）",
+                "one of ack, retry, release, reject, extend is missing",
+            ));
+        }
     };
     Ok(Settlement { position: item.position, token: Token { epoch: token.epoch, send_number: token.send_number }, verb })
 }
@@ -132,7 +133,12 @@ pub(super) fn letters(selector: Option<&proto::DeadLetterSelector>, is_change: b
         ));
     }
     if selector.positions.len() > 10_000 {
-        return Err(Refused::field("selector.positions", "TOO_MANY", "一次最多 10000 个位置", "at most 10,000 positions at once"));
+        return Err(Refused::field(
+            "selector.positions",
+            "TOO_MANY",
+            "一次最多 10000 个位置",
+            "at most 10,000 positions at once",
+        ));
     }
     let order_key = match selector.credit_code.as_str() {
         "" => None,
@@ -197,7 +203,7 @@ pub(super) fn feeds(feeds: &[FeedOverview]) -> proto::ListFeedsResponse {
                 .iter()
                 .map(|entry| proto::Completeness {
                     publisher: entry.publisher.to_string(),
-                    region: entry.region.map(|region| region.code()).unwrap_or_default(),
+                    region: entry.region.map(Region::code).unwrap_or_default(),
                     complete_to_us: entry.complete_to,
                     stale: entry.stale,
                 })

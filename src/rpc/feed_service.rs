@@ -243,8 +243,7 @@ impl FeedDoor {
     ) -> Result<proto::DiscardDeadLettersResponse, Refused> {
         let query = feed_requests::letters(request.selector.as_ref(), true)?;
         let reason = feed_requests::discard_reason(&request.reason)?;
-        let discarded =
-            self.gateway.discard_dead_letters(caller, &request.subscription, &query, reason, request.dry_run).await?;
+        let discarded = self.gateway.discard_dead_letters(caller, &request.subscription, &query, reason, request.dry_run).await?;
         Ok(proto::DiscardDeadLettersResponse { discarded })
     }
 }

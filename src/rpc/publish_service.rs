@@ -15,7 +15,8 @@ use crate::{
     },
     gateway::{Caller, Gateway, Refused, publish::admit_batch},
     proto::{
-        AttestRequest, AttestResponse, PublishRequest, PublishResponse, PublishedRecord, Record, Remark, publish_service_server::PublishService,
+        AttestRequest, AttestResponse, PublishRequest, PublishResponse, PublishedRecord, Record, Remark,
+        publish_service_server::PublishService,
     },
     wire,
 };

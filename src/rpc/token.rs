@@ -93,7 +93,11 @@ impl TokenVerifier {
             return Err(refused("TOKEN_EXPIRED", "令牌已过期；请重新签发", "the token has expired; issue a new one"));
         }
         if claims.nbf.saturating_sub(LEEWAY_SECONDS) > now {
-            return Err(refused("TOKEN_NOT_YET_VALID", "令牌尚未生效；请核对时钟", "the token is not valid yet; check the clocks"));
+            return Err(refused(
+                "TOKEN_NOT_YET_VALID",
+                "令牌尚未生效；请核对时钟",
+                "the token is not valid yet; check the clocks",
+            ));
         }
         if claims.exp.saturating_sub(claims.nbf) > self.max_ttl_seconds {
             return Err(refused(
@@ -208,9 +212,11 @@ fn operator_name(name: String) -> Result<String, Refused> {
 
 fn of_decoding(kind: &ErrorKind) -> Refused {
     match kind {
-        ErrorKind::InvalidSignature => {
-            refused("TOKEN_SIGNATURE", "令牌不是由网关认可的签发者签名的", "the token is not signed by an issuer the gateway knows")
-        }
+        ErrorKind::InvalidSignature => refused(
+            "TOKEN_SIGNATURE",
+            "令牌不是由网关认可的签发者签名的",
+            "the token is not signed by an issuer the gateway knows",
+        ),
         ErrorKind::InvalidAudience => {
             refused("TOKEN_WRONG_AUDIENCE", "令牌不是签发给本网关的", "the token is for another gateway")
         }
@@ -218,9 +224,11 @@ fn of_decoding(kind: &ErrorKind) -> Refused {
         ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName | ErrorKind::UnsupportedAlgorithm => {
             refused("TOKEN_ALGORITHM", "令牌必须以 EdDSA 签名", "the token must be signed with EdDSA")
         }
-        ErrorKind::MissingRequiredClaim(_) => {
-            refused("TOKEN_INCOMPLETE", "令牌缺少必需的声明（exp、nbf、aud、iss、sub）", "the token lacks one of exp, nbf, aud, iss, sub")
-        }
+        ErrorKind::MissingRequiredClaim(_) => refused(
+            "TOKEN_INCOMPLETE",
+            "令牌缺少必需的声明（exp、nbf、aud、iss、sub）",
+            "the token lacks one of exp, nbf, aud, iss, sub",
+        ),
         _ => malformed(),
     }
 }
@@ -246,8 +254,7 @@ mod tests {
     }
 
     fn verifier(public: &str) -> TokenVerifier {
-        let policy =
-            TokenPolicy { issuer: "tongbao".into(), audience: "gateway".into(), max_ttl: Duration::from_hours(1) };
+        let policy = TokenPolicy { issuer: "tongbao".into(), audience: "gateway".into(), max_ttl: Duration::from_hours(1) };
         TokenVerifier::new(&policy, &[public]).expect("verifier")
     }
 
@@ -315,8 +322,7 @@ mod tests {
     fn any_of_several_keys_will_do() {
         let (private, public) = keys();
         let (_, other) = keys();
-        let policy =
-            TokenPolicy { issuer: "tongbao".into(), audience: "gateway".into(), max_ttl: Duration::from_hours(1) };
+        let policy = TokenPolicy { issuer: "tongbao".into(), audience: "gateway".into(), max_ttl: Duration::from_hours(1) };
         let verifier = TokenVerifier::new(&policy, &[other, public]).expect("verifier");
         let token = issue(&order(), private.as_bytes(), NOW).expect("issued");
         assert!(verifier.verify(&token, &CERTIFICATE, NOW).is_ok());

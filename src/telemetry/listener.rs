@@ -40,11 +40,7 @@ impl Listener {
     ///
     /// # Errors
     /// When the address is taken or not ours.
-    pub async fn open(
-        address: SocketAddr,
-        metrics: Arc<Metrics>,
-        readiness: Arc<dyn Readiness>,
-    ) -> Result<Self, ListenerError> {
+    pub async fn open(address: SocketAddr, metrics: Arc<Metrics>, readiness: Arc<dyn Readiness>) -> Result<Self, ListenerError> {
         let tcp = TcpListener::bind(address).await.map_err(|source| ListenerError { address, source })?;
         let app = Router::new()
             .route("/metrics", get(render))
@@ -107,8 +103,7 @@ mod tests {
     async fn fetch(path: &str, ok: bool) -> String {
         let metrics = Arc::new(Metrics::new());
         metrics.head_position.set(42);
-        let listener =
-            Listener::open("127.0.0.1:0".parse().expect("address"), metrics, Arc::new(Fixed(ok))).await.expect("open");
+        let listener = Listener::open("127.0.0.1:0".parse().expect("address"), metrics, Arc::new(Fixed(ok))).await.expect("open");
         let address = listener.address().expect("address");
         let stop = CancellationToken::new();
         let served = tokio::spawn(listener.serve(stop.clone()));

@@ -33,7 +33,14 @@ pub fn start_log(settings: &LogSettings) -> Result<(), String> {
     let started = match settings.format {
         LogFormat::Human => registry.with(fmt::layer().with_writer(std::io::stderr)).try_init(),
         LogFormat::Json => registry
-            .with(fmt::layer().json().flatten_event(true).with_current_span(true).with_span_list(false).with_writer(std::io::stderr))
+            .with(
+                fmt::layer()
+                    .json()
+                    .flatten_event(true)
+                    .with_current_span(true)
+                    .with_span_list(false)
+                    .with_writer(std::io::stderr),
+            )
             .try_init(),
     };
     // Already started: in tests, or by a caller that embeds the gateway.

@@ -46,7 +46,8 @@ impl Check {
     /// The clock against the last commit: one that went back would date new acts before old ones.
     pub fn clock(now: Micros, last_commit: Micros) -> Self {
         let behind = last_commit.saturating_sub(now);
-        let detail = if behind <= 0 { "not behind the last commit".to_owned() } else { format!("{behind} µs behind the last commit") };
+        let detail =
+            if behind <= 0 { "not behind the last commit".to_owned() } else { format!("{behind} µs behind the last commit") };
         Self::new("clock", behind <= CLOCK_LEEWAY, detail)
     }
 }

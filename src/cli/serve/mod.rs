@@ -26,8 +26,9 @@ pub struct Arguments {}
 /// When the configuration is wrong, a file cannot be used, a port is taken, or the store cannot be opened.
 pub async fn run(_: Arguments, context: &Context) -> Result<(), Failure> {
     let checked = load(context)?;
-    start_log(&door::log_settings(&checked.config.telemetry))
-        .map_err(|why| Failure::usage("LOG_LEVEL", format!("日志级别无效：{why}"), format!("the log level is not usable: {why}")))?;
+    start_log(&door::log_settings(&checked.config.telemetry)).map_err(|why| {
+        Failure::usage("LOG_LEVEL", format!("日志级别无效：{why}"), format!("the log level is not usable: {why}"))
+    })?;
     let running = start(checked, context.world.clone()).await?;
     context.note(&format!(
         "{} {} · {} http://{}",

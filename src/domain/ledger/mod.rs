@@ -16,5 +16,5 @@ pub use acts::{Act, Attestation, Change, Committed, Head, Outcome, Publish, Publ
 pub use decide::decide;
 pub use plan::{ChainWrite, Decision, NewRevision, SealedEntry, WritePlan};
 pub use read_set::{AttestationKey, Chain, Needs, ReadSet, StandingRecord, StandingRevision, StandingSubscription};
-pub use register::{Register, RegisterEntry};
+pub use register::{Register, RegisterEntry, register_keys};
 pub use subscriptions::SubscriptionWrite;

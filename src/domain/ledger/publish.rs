@@ -246,9 +246,6 @@ impl<'a> Publishing<'a> {
     /// A corrected beginning must leave the steps already taken possible.
     fn check_beginning(&self, index: usize, draft: &Draft, before: &StandingRecord) -> Item<()> {
         let chain = self.chain(before.first_position);
-        if chain.is_empty() || draft.attributes.withdrawn {
-            return Ok(());
-        }
         life_cycle::fold(beginning(&draft.attributes), chain.values())
             .map(|_| ())
             .map_err(|illegal| refusals::illegal_step(index, &draft.record_id, illegal))

@@ -35,22 +35,22 @@ pub struct SubscriptionWrite {
 }
 
 impl SubscriptionWrite {
-    /// Adds a later delta.
+    /// Adds a later delta. As in a delta alone, drops come before puts.
     pub fn add(&mut self, delta: &SubscriptionDelta) {
         self.epoch = delta.epoch.or(self.epoch);
         self.floor = delta.floor.or(self.floor);
         self.circuit = delta.circuit.or(self.circuit);
-        self.chunks.extend(delta.put_chunks.iter().cloned());
         if let Some(below) = delta.drop_chunks_below {
-            self.chunks.retain(|number, _| *number >= below);
+            self.chunks = self.chunks.split_off(&below);
             self.drop_chunks_below = self.drop_chunks_below.max(Some(below));
         }
-        self.retries.extend(delta.put_retries.iter().map(|row| (row.position, Some(row.clone()))));
+        self.chunks.extend(delta.put_chunks.iter().cloned());
         self.retries.extend(delta.drop_retries.iter().map(|position| (*position, None)));
-        self.dead.extend(delta.put_dead.iter().map(|letter| (letter.position, Some(letter.clone()))));
+        self.retries.extend(delta.put_retries.iter().map(|row| (row.position, Some(row.clone()))));
         self.dead.extend(delta.drop_dead.iter().map(|position| (*position, None)));
-        self.blocked.extend(delta.put_blocked.iter().map(|row| (row.order_key.clone(), Some(row.clone()))));
+        self.dead.extend(delta.put_dead.iter().map(|letter| (letter.position, Some(letter.clone()))));
         self.blocked.extend(delta.drop_blocked.iter().map(|key| (key.clone(), None)));
+        self.blocked.extend(delta.put_blocked.iter().map(|row| (row.order_key.clone(), Some(row.clone()))));
     }
 }
 

@@ -5,7 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::mpsc;
 
 use super::{
-    super::{Caller, Gateway, Refused, subscriptions::{key_of, not_found}},
+    super::{
+        Caller, Gateway, Refused,
+        subscriptions::{key_of, not_found},
+    },
     hosts::Hosts,
     session::{AttachRequest, Command, Event, Overview, Session},
 };

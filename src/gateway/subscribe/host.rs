@@ -23,7 +23,9 @@ use super::{
 use crate::{
     domain::{
         dates::CivilDate,
-        delivery::{Delivery, Engine, Output, PauseReason, Persist, PersistKind, SessionId, SubscriptionRow, SubscriptionState, Want},
+        delivery::{
+            Delivery, Engine, Output, PauseReason, Persist, PersistKind, SessionId, SubscriptionRow, SubscriptionState, Want,
+        },
         draft::StoredRecord,
         ids::{Micros, Position, Revision},
         ledger::{Outcome, Refusal},
@@ -492,7 +494,9 @@ impl Host {
             Finished::Changed { change_id, kind, settled, count, result } => {
                 let result = self.stands(now, result);
                 if result.is_ok() {
-                    settled.iter().for_each(|position| drop(self.rows.remove(position)));
+                    for position in &settled {
+                        self.rows.remove(position);
+                    }
                     self.engine.persisted(change_id, now);
                 } else {
                     self.engine.persist_failed(change_id, now);
@@ -610,4 +614,3 @@ fn busy(holder: &str) -> Refused {
         format!("the subscription is held ({holder}): wait until it leaves, or attach with take_over"),
     )
 }
-

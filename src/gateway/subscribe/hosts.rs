@@ -118,6 +118,11 @@ impl Hosts {
 fn stopping() -> Refused {
     Refused {
         retry_after: Some(std::time::Duration::from_secs(1)),
-        ..Refused::new(Class::Unavailable, "STOPPING", "网关正在停止，请稍后重连", "the gateway is stopping: come back in a moment")
+        ..Refused::new(
+            Class::Unavailable,
+            "STOPPING",
+            "网关正在停止，请稍后重连",
+            "the gateway is stopping: come back in a moment",
+        )
     }
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::domain::{
-    delivery::{DeadLetter, LostLease, SessionId, SettledItem, Settlement, Status, SubscriptionKey, SubscriptionSpec, Token, Window},
+    delivery::{
+        DeadLetter, LostLease, SessionId, SettledItem, Settlement, Status, SubscriptionKey, SubscriptionSpec, Token, Window,
+    },
     digest::Digest,
     draft::StoredRecord,
     ids::{Micros, Revision},
@@ -28,6 +30,7 @@ pub struct Overview {
 
 /// One delivery on its way out. The record is shared by all subscribers that receive it.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "four independent marks, as the protocol has them")]
 pub struct Outgoing {
     /// The revision.
     pub record: Arc<StoredRecord>,

@@ -13,7 +13,7 @@ use crate::{
             Filter, OnDeadLetter, Ordering as DeliveryOrdering, RetryPolicy, StartAt, SubscriptionDelta, SubscriptionKey,
             SubscriptionRow, SubscriptionSpec,
         },
-        draft::{Draft, SealedSection, Sections, StoredRecord},
+        draft::{Draft, Provenance, SealedSection, Sections, StoredRecord},
         evidence::{ActKind, Actor, EvidenceDraft},
         ids::{Micros, ParticipantId, Position, RecordId, Revision, SystemId},
         ledger::{Act, Change, Committed, Outcome, Publish, PublishedItem, Refusal, RefusedItem},
@@ -24,38 +24,38 @@ use crate::{
 };
 
 /// 2020-05-20T00:00:00Z.
-pub(super) const START: Micros = 1_589_932_800_000_000;
+pub(crate) const START: Micros = 1_589_932_800_000_000;
 
 /// Pages as large as they come.
-pub(super) const WHOLE: PageBounds = PageBounds { records: usize::MAX, bytes: usize::MAX };
+pub(crate) const WHOLE: PageBounds = PageBounds { records: usize::MAX, bytes: usize::MAX };
 
 /// The regulator that publishes in the cases.
-pub(super) fn publisher() -> ParticipantId {
+pub(crate) fn publisher() -> ParticipantId {
     participant("amr-330000")
 }
 
-pub(super) fn participant(name: &str) -> ParticipantId {
+pub(crate) fn participant(name: &str) -> ParticipantId {
     ParticipantId::parse(name).expect("a participant of the cases")
 }
 
-pub(super) fn record_id(number: &str) -> RecordId {
+pub(crate) fn record_id(number: &str) -> RecordId {
     RecordId::parse(&format!("amr-330000/{number}")).expect("a record id of the cases")
 }
 
 /// A draft under `amr-330000/<number>`. Its bytes stand for the canonical ones: equal matter, equal bytes.
-pub(super) fn draft(number: &str, matter: Matter) -> Draft {
+pub(crate) fn draft(number: &str, matter: Matter) -> Draft {
     draft_of(number, Content { matter, withdrawal: None })
 }
 
 /// The same, withdrawn.
-pub(super) fn withdrawn(number: &str, matter: Matter) -> Draft {
+pub(crate) fn withdrawn(number: &str, matter: Matter) -> Draft {
     draft_of(number, Content { matter, withdrawal: Some("录入有误".to_owned()) })
 }
 
 fn draft_of(number: &str, content: Content) -> Draft {
     let bytes = format!("{content:?}").into_bytes();
-    let restricted =
-        content.matter.kind().has_restricted().then(|| SealedSection { content: bytes.clone().into(), salt: [2; 16] });
+    let withheld = [b"restricted ", bytes.as_slice()].concat();
+    let restricted = content.matter.kind().has_restricted().then(|| SealedSection { content: withheld.into(), salt: [2; 16] });
     Draft {
         record_id: record_id(number),
         revision: None,
@@ -68,75 +68,79 @@ fn draft_of(number: &str, content: Content) -> Draft {
     }
 }
 
-pub(super) fn numbered(draft: Draft, revision: Revision) -> Draft {
+pub(crate) fn provenance() -> Provenance {
+    Provenance { file_name: "名单.xlsx".to_owned(), file_digest: vec![0xab; 32], sheet: "Sheet1".to_owned(), row: 7 }
+}
+
+pub(crate) fn numbered(draft: Draft, revision: Revision) -> Draft {
     Draft { revision: Some(revision), ..draft }
 }
 
 /// The `n`-th nonconformity as a draft of its own number.
-pub(super) fn nonconformity(n: u64) -> Draft {
+pub(crate) fn nonconformity(n: u64) -> Draft {
     draft(&format!("n/{n}"), Matter::Nonconformity(Box::new(examples::nonconformity(n))))
 }
 
 /// The same with another measured value: new content.
-pub(super) fn corrected(n: u64, laboratory: &str) -> Draft {
+pub(crate) fn corrected(n: u64, laboratory: &str) -> Draft {
     let mut matter = examples::nonconformity(n);
     laboratory.clone_into(&mut matter.laboratory);
     draft(&format!("n/{n}"), Matter::Nonconformity(Box::new(matter)))
 }
 
 /// A step of the `n`-th nonconformity.
-pub(super) fn step(number: &str, n: u64, from: State, to: State) -> Draft {
+pub(crate) fn step(number: &str, n: u64, from: State, to: State) -> Draft {
     let matter = examples::disposition(record_id(&format!("n/{n}")), from, to);
     draft(number, Matter::Disposition(Box::new(matter)))
 }
 
 /// The `n`-th survey row.
-pub(super) fn survey(n: u64) -> Draft {
+pub(crate) fn survey(n: u64) -> Draft {
     draft(&format!("s/{n}"), Matter::EnterpriseSurvey(Box::new(examples::survey(n))))
 }
 
 /// What is recorded of an act in the cases.
-pub(super) fn evidence(kind: ActKind) -> EvidenceDraft {
+pub(crate) fn evidence(kind: ActKind) -> EvidenceDraft {
     let system = SystemId::parse("amr-330000/supervision").expect("a system of the cases");
     EvidenceDraft::new(kind, Actor { system: Some(system), ..Actor::default() }, "case")
 }
 
-pub(super) fn publish(drafts: Vec<Draft>) -> Act {
+pub(crate) fn publish(drafts: Vec<Draft>) -> Act {
     let publish = Publish { publisher: publisher(), drafts, validate_only: false };
     Act { change: Change::Publish(Box::new(publish)), evidence: evidence(ActKind::Publish) }
 }
 
 /// An act that is nothing but its entry.
-pub(super) fn note(kind: ActKind, subjects: &[&str]) -> Act {
+pub(crate) fn note(kind: ActKind, subjects: &[&str]) -> Act {
     let subjects = subjects.iter().map(|&subject| subject.to_owned()).collect();
     Act { change: Change::Record, evidence: EvidenceDraft { subjects, ..evidence(kind) } }
 }
 
 /// A store under test.
-pub(super) struct Ledger {
-    pub(super) store: Arc<dyn Store>,
+pub(crate) struct Ledger {
+    pub(crate) store: Arc<dyn Store>,
     now: AtomicI64,
     groups: AtomicU64,
 }
 
 impl Ledger {
-    pub(super) async fn open(home: &impl Home) -> Self {
+    pub(crate) async fn open(home: &impl Home) -> Self {
         Self { store: home.open().await.expect("the store opens"), now: AtomicI64::new(START), groups: AtomicU64::new(0) }
     }
 
     /// Commits a group one second after the last.
-    pub(super) async fn commit(&self, acts: &[Act]) -> Committed {
+    pub(crate) async fn commit(&self, acts: &[Act]) -> Committed {
         let now = self.now.fetch_add(1_000_000, Ordering::Relaxed);
         let group = u128::from(self.groups.fetch_add(1, Ordering::Relaxed));
         self.store.commit(group, now, acts).await.expect("the group is committed")
     }
 
-    pub(super) async fn act(&self, act: Act) -> Outcome {
+    pub(crate) async fn act(&self, act: Act) -> Outcome {
         self.commit(&[act]).await.outcomes.pop().expect("one outcome an act")
     }
 
     /// Publishes one batch that is accepted.
-    pub(super) async fn publish(&self, drafts: Vec<Draft>) -> Vec<PublishedItem> {
+    pub(crate) async fn publish(&self, drafts: Vec<Draft>) -> Vec<PublishedItem> {
         match self.act(publish(drafts)).await {
             Outcome::Published { items, .. } => items,
             other => panic!("not published: {other:?}"),
@@ -144,7 +148,7 @@ impl Ledger {
     }
 
     /// Publishes one batch that is refused.
-    pub(super) async fn refused(&self, drafts: Vec<Draft>) -> Vec<RefusedItem> {
+    pub(crate) async fn refused(&self, drafts: Vec<Draft>) -> Vec<RefusedItem> {
         match self.act(publish(drafts)).await {
             Outcome::Refused(Refusal::Batch(items)) => items,
             other => panic!("not refused: {other:?}"),
@@ -152,27 +156,27 @@ impl Ledger {
     }
 
     /// All revisions so far.
-    pub(super) async fn everything(&self) -> Vec<StoredRecord> {
+    pub(crate) async fn everything(&self) -> Vec<StoredRecord> {
         let head = self.store.head().await.expect("a head").position;
         self.store.page(0, head, WHOLE).await.expect("a page")
     }
 
-    pub(super) async fn head(&self) -> Position {
+    pub(crate) async fn head(&self) -> Position {
         self.store.head().await.expect("a head").position
     }
 
     /// Nothing is wrong with the whole store.
-    pub(super) async fn is_sound(&self) {
+    pub(crate) async fn is_sound(&self) {
         let wrong = self.store.check_everything().await.expect("it can be checked");
         assert!(wrong.is_empty(), "{wrong:#?}");
     }
 }
 
-pub(super) fn subscription_key(name: &str) -> SubscriptionKey {
+pub(crate) fn subscription_key(name: &str) -> SubscriptionKey {
     SubscriptionKey { participant: participant("gacc"), name: name.to_owned() }
 }
 
-pub(super) fn subscription_row(name: &str) -> SubscriptionRow {
+pub(crate) fn subscription_row(name: &str) -> SubscriptionRow {
     let spec = SubscriptionSpec {
         filter: Filter {
             region_prefixes: vec!["33".to_owned()],
@@ -198,13 +202,31 @@ pub(super) fn subscription_row(name: &str) -> SubscriptionRow {
         purpose: "出口监管".to_owned(),
         start: StartAt::Time(START),
     };
-    SubscriptionRow { key: subscription_key(name), spec, created_at: START, start_floor: 3, snapshot_at: 0 }
+    SubscriptionRow { key: subscription_key(name), spec, created_at: START, start_floor: 1, snapshot_at: 0 }
 }
 
-pub(super) fn create(name: &str) -> Act {
+pub(crate) fn create(name: &str) -> Act {
     Act { change: Change::CreateSubscription(Box::new(subscription_row(name))), evidence: evidence(ActKind::Subscription) }
 }
 
-pub(super) fn apply(delta: SubscriptionDelta) -> Act {
+pub(crate) fn apply(delta: SubscriptionDelta) -> Act {
     Act { change: Change::MoveSubscription(Box::new(delta)), evidence: evidence(ActKind::Settle) }
+}
+
+/// Numbers without a pattern, the same in every run.
+pub(crate) struct Dice(pub(crate) u64);
+
+impl Dice {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound
+    }
+
+    /// At most `most` numbers from 1 to `bound`, ascending.
+    pub(crate) fn some(&mut self, most: u64, bound: u64) -> Vec<u64> {
+        let mut numbers: Vec<_> = (0..self.below(most + 1)).map(|_| self.below(bound) + 1).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers
+    }
 }

@@ -18,6 +18,8 @@ use crate::{
     store::StoreError,
 };
 
+/// Statements of a commit beside those that `Writing` counts: begin, read the head, commit.
+const OWN_STATEMENTS: u32 = 3;
 /// The last groups by which an unknown outcome is resolved.
 const GROUPS_KNOWN: i64 = 64;
 
@@ -54,7 +56,7 @@ async fn write(
     // 1. Lock the head. `IMMEDIATE` takes the one write lock of the file at once: from here on nobody else moves the head, and
     //    what is read below is what the write is based on. A crash before 6 leaves no trace of the group.
     let mut transaction = writing.connection.begin_with("BEGIN IMMEDIATE").await.mapped()?;
-    let mut inside = Writing { connection: &mut transaction, statements: writing.statements + 2 };
+    let mut inside = Writing { connection: &mut transaction, statements: writing.statements + OWN_STATEMENTS };
     let (head, frontier) = read_head(inside.connection).await?;
 
     // 2. Read, in a handful of statements, everything that the group needs to know.

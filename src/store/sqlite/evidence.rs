@@ -35,11 +35,11 @@ static SUBJECTS: LazyLock<RowInsert> =
 static BLOCKS: LazyLock<RowInsert> =
     LazyLock::new(|| RowInsert::new("INSERT OR IGNORE INTO evidence_block (block, idx) VALUES", 2, ""));
 
-fn subject_key(subject: &str) -> i64 {
+pub(super) fn subject_key(subject: &str) -> i64 {
     index_key("evidence-subject", subject)
 }
 
-fn blocks(ranges: &[PositionRange]) -> impl Iterator<Item = i64> + '_ {
+pub(super) fn blocks(ranges: &[PositionRange]) -> impl Iterator<Item = i64> + '_ {
     ranges.iter().flat_map(|range| range.first / BLOCK_POSITIONS..=range.last / BLOCK_POSITIONS).map(int)
 }
 

@@ -32,6 +32,22 @@ macro_rules! in_force {
     };
 }
 
+/// Every statement, for the test that none of them reads a whole table.
+#[cfg(test)]
+pub(super) const STATEMENTS: [(&str, &str); 11] = [
+    ("page", PAGE),
+    ("order key", OF_ORDER_KEY),
+    ("at", AT),
+    ("superseded", SUPERSEDED),
+    ("position at", POSITION_AT),
+    ("in force", IN_FORCE),
+    ("first", FIRST),
+    ("later", LATER),
+    ("subjects", BY_SUBJECTS),
+    ("enterprise", OF_ENTERPRISE),
+    ("kind", OF_KIND),
+];
+
 async fn all(connection: &mut Connection, query: Binding) -> Result<Vec<StoredRecord>, StoreError> {
     query.fetch_all(connection).await.mapped()?.iter().map(stored_record).collect()
 }
@@ -50,19 +66,20 @@ pub(super) fn numbers(values: impl IntoIterator<Item = i64>) -> String {
     values.into_iter().collect::<serde_json::Value>().to_string()
 }
 
+const PAGE: &str = concat!(
+    "SELECT ",
+    record_columns!(),
+    " FROM revision v CROSS JOIN record r ON r.first_position = v.first_position
+         WHERE v.position > ?1 AND v.position <= ?2 ORDER BY v.position LIMIT ?3"
+);
+
 pub(super) async fn page(
     connection: &mut Connection,
     after: Position,
     upto: Position,
     bounds: PageBounds,
 ) -> Result<Vec<StoredRecord>, StoreError> {
-    let text = concat!(
-        "SELECT ",
-        record_columns!(),
-        " FROM revision v CROSS JOIN record r ON r.first_position = v.first_position
-         WHERE v.position > ?1 AND v.position <= ?2 ORDER BY v.position LIMIT ?3"
-    );
-    let query = sqlx::query(text).bind(int(after)).bind(int(upto)).bind(rows(bounds.records.max(1)));
+    let query = sqlx::query(PAGE).bind(int(after)).bind(int(upto)).bind(rows(bounds.records.max(1)));
     let mut found = query.fetch(connection);
     let mut page = Vec::new();
     let mut bytes = 0;
@@ -82,6 +99,14 @@ pub(super) fn order_subject(key: &OrderKey) -> SubjectKey {
     SubjectKey::of("order", &key.0)
 }
 
+const OF_ORDER_KEY: &str = concat!(
+    "SELECT ",
+    record_columns!(),
+    " FROM record_key k CROSS JOIN revision v ON v.position = k.position
+         CROSS JOIN record r ON r.first_position = v.first_position
+         WHERE k.key = ?1 AND k.position > ?2 AND k.position <= ?3 AND r.order_key = ?4 ORDER BY k.position LIMIT ?5"
+);
+
 pub(super) async fn page_of_key(
     connection: &mut Connection,
     key: &OrderKey,
@@ -89,27 +114,30 @@ pub(super) async fn page_of_key(
     upto: Position,
     limit: usize,
 ) -> Result<Vec<StoredRecord>, StoreError> {
-    let text = concat!(
-        "SELECT ",
-        record_columns!(),
-        " FROM record_key k CROSS JOIN revision v ON v.position = k.position
-         CROSS JOIN record r ON r.first_position = v.first_position
-         WHERE k.key = ?1 AND k.position > ?2 AND k.position <= ?3 AND r.order_key = ?4 ORDER BY k.position LIMIT ?5"
-    );
-    let query =
-        sqlx::query(text).bind(order_subject(key).0).bind(int(after)).bind(int(upto)).bind(key.0.clone()).bind(rows(limit));
+    let query = sqlx::query(OF_ORDER_KEY)
+        .bind(order_subject(key).0)
+        .bind(int(after))
+        .bind(int(upto))
+        .bind(key.0.clone())
+        .bind(rows(limit));
     all(connection, query).await
 }
 
-pub(super) async fn at(connection: &mut Connection, wanted: &[Position]) -> Result<Vec<StoredRecord>, StoreError> {
-    let text = concat!(
-        "SELECT ",
-        record_columns!(),
-        " FROM revision v CROSS JOIN record r ON r.first_position = v.first_position
+const AT: &str = concat!(
+    "SELECT ",
+    record_columns!(),
+    " FROM revision v CROSS JOIN record r ON r.first_position = v.first_position
          WHERE v.position IN (SELECT value FROM json_each(?1)) ORDER BY v.position"
-    );
-    all(connection, sqlx::query(text).bind(numbers(wanted.iter().map(|position| int(*position))))).await
+);
+
+pub(super) async fn at(connection: &mut Connection, wanted: &[Position]) -> Result<Vec<StoredRecord>, StoreError> {
+    all(connection, sqlx::query(AT).bind(numbers(wanted.iter().map(|position| int(*position))))).await
 }
+
+const SUPERSEDED: &str = "SELECT v.position FROM revision v WHERE v.position >= ?1 AND v.position <= ?2
+        AND EXISTS (SELECT 1 FROM revision l WHERE l.first_position = v.first_position AND l.revision > 1
+                    AND l.revision = v.revision + 1 AND l.position <= ?3)
+        ORDER BY v.position";
 
 pub(super) async fn superseded(
     connection: &mut Connection,
@@ -117,17 +145,35 @@ pub(super) async fn superseded(
     last: Position,
     upto: Position,
 ) -> Result<Vec<Position>, StoreError> {
-    let text = "SELECT v.position FROM revision v WHERE v.position >= ?1 AND v.position <= ?2
-        AND EXISTS (SELECT 1 FROM revision l WHERE l.first_position = v.first_position AND l.revision > 1
-                    AND l.revision = v.revision + 1 AND l.position <= ?3)
-        ORDER BY v.position";
-    positions(connection, sqlx::query(text).bind(int(first)).bind(int(last)).bind(int(upto))).await
+    positions(connection, sqlx::query(SUPERSEDED).bind(int(first)).bind(int(last)).bind(int(upto))).await
 }
 
+const POSITION_AT: &str = "SELECT position FROM commit_log WHERE committed_at <= ? ORDER BY committed_at DESC LIMIT 1";
+
 pub(super) async fn position_at(connection: &mut Connection, time: Micros) -> Result<Position, StoreError> {
-    let text = "SELECT position FROM commit_log WHERE committed_at <= ? ORDER BY committed_at DESC LIMIT 1";
-    Ok(positions(connection, sqlx::query(text).bind(time)).await?.pop().unwrap_or(0))
+    Ok(positions(connection, sqlx::query(POSITION_AT).bind(time)).await?.pop().unwrap_or(0))
 }
+
+const IN_FORCE: &str = concat!(
+    "SELECT ",
+    record_columns!(),
+    " FROM record r CROSS JOIN revision v ON v.position = ",
+    in_force!(),
+    " WHERE r.record_id = ?1 AND v.position <= ?2"
+);
+
+const FIRST: &str = concat!(
+    "SELECT ",
+    record_columns!(),
+    " FROM record r CROSS JOIN revision v ON v.position = r.first_position WHERE r.record_id = ?1 AND v.position <= ?2"
+);
+
+const LATER: &str = concat!(
+    "SELECT ",
+    record_columns!(),
+    " FROM record r CROSS JOIN revision v ON v.first_position = r.first_position AND v.revision > 1 AND v.revision = ?3
+      WHERE r.record_id = ?1 AND v.position <= ?2"
+);
 
 pub(super) async fn record(
     connection: &mut Connection,
@@ -136,25 +182,9 @@ pub(super) async fn record(
     as_of: Position,
 ) -> Result<Option<StoredRecord>, StoreError> {
     let text = match revision {
-        None => concat!(
-            "SELECT ",
-            record_columns!(),
-            " FROM record r CROSS JOIN revision v ON v.position = ",
-            in_force!(),
-            " WHERE r.record_id = ?1 AND v.position <= ?2"
-        ),
-        Some(1) => concat!(
-            "SELECT ",
-            record_columns!(),
-            " FROM record r CROSS JOIN revision v ON v.position = r.first_position
-             WHERE r.record_id = ?1 AND v.position <= ?2"
-        ),
-        Some(_) => concat!(
-            "SELECT ",
-            record_columns!(),
-            " FROM record r CROSS JOIN revision v ON v.first_position = r.first_position AND v.revision > 1 AND v.revision = ?3
-             WHERE r.record_id = ?1 AND v.position <= ?2"
-        ),
+        None => IN_FORCE,
+        Some(1) => FIRST,
+        Some(_) => LATER,
     };
     let query = sqlx::query(text).bind(id.as_str().to_owned()).bind(int(as_of));
     let query = match revision {
@@ -164,6 +194,14 @@ pub(super) async fn record(
     Ok(all(connection, query).await?.pop())
 }
 
+const BY_SUBJECTS: &str = concat!(
+    "SELECT ",
+    in_force!(),
+    " AS standing FROM (SELECT DISTINCT k.position FROM json_each(?1) j CROSS JOIN record_key k ON k.key = j.value
+                            WHERE k.position <= ?2) found
+          CROSS JOIN record r ON r.first_position = found.position ORDER BY standing LIMIT ?3"
+);
+
 pub(super) async fn by_subjects(
     connection: &mut Connection,
     subjects: &[SubjectKey],
@@ -171,14 +209,8 @@ pub(super) async fn by_subjects(
     limit: usize,
 ) -> Result<Vec<StoredRecord>, StoreError> {
     // First the positions, then the rows: sorting must not carry the bytes along.
-    let text = concat!(
-        "SELECT ",
-        in_force!(),
-        " AS standing FROM (SELECT DISTINCT k.position FROM json_each(?1) j CROSS JOIN record_key k ON k.key = j.value
-                            WHERE k.position <= ?2) found
-          CROSS JOIN record r ON r.first_position = found.position ORDER BY standing LIMIT ?3"
-    );
-    let query = sqlx::query(text).bind(numbers(subjects.iter().map(|subject| subject.0))).bind(int(as_of)).bind(rows(limit));
+    let query =
+        sqlx::query(BY_SUBJECTS).bind(numbers(subjects.iter().map(|subject| subject.0))).bind(int(as_of)).bind(rows(limit));
     let found = positions(connection, query).await?;
     at(connection, &found).await
 }
@@ -208,6 +240,15 @@ pub(super) async fn list(
 }
 
 /// Through the enterprise's key: few.
+const OF_ENTERPRISE: &str = concat!(
+    "SELECT v.position FROM record_key k CROSS JOIN record r ON r.first_position = k.position
+         CROSS JOIN revision v ON v.position = ",
+    in_force!(),
+    " WHERE k.key = ?1 AND k.position <= ?2 AND v.position > ?3 AND v.position <= ?2 AND v.credit_code = ?4
+          AND v.kind IN (SELECT value FROM json_each(?5)) AND (?6 IS NULL OR v.publisher = ?6)
+          ORDER BY v.position LIMIT ?7"
+);
+
 async fn of_enterprise(
     connection: &mut Connection,
     query: &RecordQuery,
@@ -217,15 +258,7 @@ async fn of_enterprise(
     limit: usize,
 ) -> Result<Vec<Position>, StoreError> {
     let code = query.credit_code.map(|code| code.as_str().to_owned()).unwrap_or_default();
-    let text = concat!(
-        "SELECT v.position FROM record_key k CROSS JOIN record r ON r.first_position = k.position
-         CROSS JOIN revision v ON v.position = ",
-        in_force!(),
-        " WHERE k.key = ?1 AND k.position <= ?2 AND v.position > ?3 AND v.position <= ?2 AND v.credit_code = ?4
-          AND v.kind IN (SELECT value FROM json_each(?5)) AND (?6 IS NULL OR v.publisher = ?6)
-          ORDER BY v.position LIMIT ?7"
-    );
-    let query = sqlx::query(text)
+    let query = sqlx::query(OF_ENTERPRISE)
         .bind(SubjectKey::of("code", &code).0)
         .bind(int(as_of))
         .bind(int(after))
@@ -237,6 +270,12 @@ async fn of_enterprise(
 }
 
 /// Along the index of each kind.
+const OF_KIND: &str = "SELECT v.position FROM revision v WHERE v.kind = ?1 AND v.position > ?2 AND v.position <= ?3
+        AND (?4 IS NULL OR v.publisher = ?4)
+        AND NOT EXISTS (SELECT 1 FROM revision l WHERE l.first_position = v.first_position AND l.revision > 1
+                        AND l.revision > v.revision AND l.position <= ?3)
+        ORDER BY v.position LIMIT ?5";
+
 async fn of_kinds(
     connection: &mut Connection,
     query: &RecordQuery,
@@ -245,14 +284,9 @@ async fn of_kinds(
     after: Position,
     limit: usize,
 ) -> Result<Vec<Position>, StoreError> {
-    let text = "SELECT v.position FROM revision v WHERE v.kind = ?1 AND v.position > ?2 AND v.position <= ?3
-        AND (?4 IS NULL OR v.publisher = ?4)
-        AND NOT EXISTS (SELECT 1 FROM revision l WHERE l.first_position = v.first_position AND l.revision > 1
-                        AND l.revision > v.revision AND l.position <= ?3)
-        ORDER BY v.position LIMIT ?5";
     let mut found = Vec::new();
     for kind in kinds {
-        let query = sqlx::query(text)
+        let query = sqlx::query(OF_KIND)
             .bind(i64::from(kind.number()))
             .bind(int(after))
             .bind(int(as_of))

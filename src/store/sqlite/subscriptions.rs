@@ -193,7 +193,10 @@ pub(super) async fn load(connection: &mut Connection, key: &SubscriptionKey) -> 
     state
 }
 
-async fn load_inside(connection: &mut Connection, key: &SubscriptionKey) -> Result<Option<SubscriptionState>, StoreError> {
+pub(super) async fn load_inside(
+    connection: &mut Connection,
+    key: &SubscriptionKey,
+) -> Result<Option<SubscriptionState>, StoreError> {
     let name = text_key(key);
     let text = "SELECT spec, created_at, start_floor, snapshot_at, epoch, floor, failures, circuit_since
                 FROM subscription WHERE subscription = ?";

@@ -3,13 +3,16 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use sqlx::{Connection as _, sqlite::SqliteConnectOptions};
+use sqlx::{AssertSqlSafe, Connection as _, Row as _, sqlite::SqliteConnectOptions};
 use tempfile::TempDir;
 
 use super::{Options, SqliteStore};
 use crate::store::{
     Store, StoreError,
-    conformance::{Home, every_case},
+    conformance::{
+        Home, every_case,
+        harness::{Ledger, nonconformity, publish},
+    },
 };
 
 /// A store in a temporary folder.
@@ -45,7 +48,8 @@ impl Home for TemporaryFile {
     }
 
     async fn tamper(&self, statement: &'static str) {
-        sqlx::query(statement).execute(&mut self.connect().await).await.expect("the statement runs");
+        let done = sqlx::query(statement).execute(&mut self.connect().await).await.expect("the statement runs");
+        assert!(done.rows_affected() > 0, "nothing was changed by {statement}");
     }
 
     async fn make_newer(&self) {
@@ -56,3 +60,44 @@ impl Home for TemporaryFile {
 }
 
 every_case!(TemporaryFile);
+
+/// What a commit costs beside its bytes: statements, each a crossing to the driver's thread. If this grows, publishing slows.
+#[tokio::test]
+async fn a_commit_takes_few_statements() {
+    let home = TemporaryFile::fresh().await;
+    let ledger = Ledger::open(&home).await;
+    let store = home.open.lock().expect("not poisoned").clone().expect("it is open");
+
+    ledger.publish(vec![nonconformity(1)]).await;
+    assert!(store.statements_of_last_commit() <= 14, "one record: {}", store.statements_of_last_commit());
+
+    let acts: Vec<_> = (0..10).map(|act| publish((0..100).map(|n| nonconformity(1000 + act * 100 + n)).collect())).collect();
+    ledger.commit(&acts).await;
+    assert!(store.statements_of_last_commit() <= 36, "1,000 records: {}", store.statements_of_last_commit());
+}
+
+/// What a search for a plan must not find: a reading of a whole table that grows.
+#[tokio::test]
+async fn readings_use_indexes() {
+    let home = TemporaryFile::fresh().await;
+    Ledger::open(&home).await.publish((0..50).map(nonconformity).collect()).await;
+    let mut connection = home.connect().await;
+    for (what, statement) in super::records::STATEMENTS {
+        let explained = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
+        let plan: Vec<String> = sqlx::query(explained)
+            .fetch_all(&mut connection)
+            .await
+            .expect("a plan")
+            .iter()
+            .map(|row| row.get::<String, _>("detail"))
+            .collect();
+        // Given lists and what was found by an index are small.
+        let small = |line: &&String| line.contains("VIRTUAL TABLE") || line.as_str() == "SCAN found";
+        let scans: Vec<_> = plan
+            .iter()
+            .filter(|line| line.starts_with("SCAN") || line.contains("AUTOMATIC"))
+            .filter(|line| !small(line))
+            .collect();
+        assert!(scans.is_empty(), "{what}: {plan:#?}");
+    }
+}
