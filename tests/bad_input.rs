@@ -109,6 +109,8 @@ async fn who_is_not_known_or_not_granted_is_refused_and_recorded() {
     exchange.stop_and_check().await;
 }
 
+const PUBLISH: &str = "/tongbao.v1.PublishService/Publish";
+
 /// Sends a message that is not what the method takes.
 async fn send<M: prost::Message + Default + 'static>(connection: &Connection, path: &'static str, message: M) -> tonic::Status {
     let mut client = tonic::client::Grpc::new(connection.signed());
@@ -122,7 +124,6 @@ async fn send<M: prost::Message + Default + 'static>(connection: &Connection, pa
 async fn messages_that_cannot_be_read_are_refused() {
     let mut exchange = Exchange::open().await;
     let connection = exchange.connection("amr-330000");
-    const PUBLISH: &str = "/tongbao.v1.PublishService/Publish";
     let malformed = send(&connection, PUBLISH, proto::Token { epoch: 7, send_number: 7 }).await;
     let malformed = refusal(connection.understand(&malformed).await);
     assert_eq!((malformed.code, malformed.reason.as_str()), (Code::InvalidArgument, "MALFORMED_MESSAGE"));
@@ -152,8 +153,8 @@ fn with(change: impl FnOnce(&mut proto::Record)) -> proto::Record {
     record
 }
 
-fn date(year: u32, month: u32, day: u32) -> Option<proto::CivilDate> {
-    Some(proto::CivilDate { year, month, day })
+fn date(year: u32, month: u32, day: u32) -> proto::CivilDate {
+    proto::CivilDate { year, month, day }
 }
 
 fn complaints(refusal: &Refusal) -> Vec<(&str, &str)> {
@@ -169,7 +170,7 @@ async fn records_that_break_rules_are_refused_by_field() {
         bytes.extend([0xc0, 0x3e, 0x01]);
         record.sections[0].content = bytes.into();
     });
-    let future = date(2099, 1, 1);
+    let future = Some(date(2099, 1, 1));
     let cases: [(Vec<proto::Record>, &str, &str); 12] = [
         (Vec::new(), "records", "EMPTY_BATCH"),
         ((0..1_001).map(|n| nonconformity("amr-330000", n)).collect(), "records", "TOO_MANY_RECORDS"),
@@ -188,7 +189,11 @@ async fn records_that_break_rules_are_refused_by_field() {
             "records[0].nonconformity.initial_state",
             "UNKNOWN_VALUE",
         ),
-        (vec![changed(|content| content.sampled_on = date(2020, 2, 30))], "records[0].nonconformity.sampled_on", "WRONG_DATE"),
+        (
+            vec![changed(|content| content.sampled_on = Some(date(2020, 2, 30)))],
+            "records[0].nonconformity.sampled_on",
+            "WRONG_DATE",
+        ),
         (vec![changed(|content| content.published_on = future)], "records[0].nonconformity.published_on", "FUTURE_DATE"),
         (
             vec![nonconformity("amr-330000", 2), with(|record| record.record_id = "no slash".to_owned())],
@@ -326,6 +331,10 @@ async fn a_full_store_refuses_acts_and_disclosures_and_recovers() {
     })
     .await;
     assert_eq!((disclosed.code, disclosed.reason.as_str()), (Code::Unavailable, "STORE_FULL"));
+    let Err(status) = Stream::open(&exchange.connection("gacc"), open("risk", 1)).await else {
+        panic!("nothing may be handed out")
+    };
+    assert_eq!(refusal(exchange.connection("gacc").understand(&status).await).reason, "STORE_FULL");
     let mut health = tonic_health::pb::health_client::HealthClient::new(exchange.connection("gacc").signed());
     let healthy = health.check(tonic_health::pb::HealthCheckRequest::default()).await.expect("health answers").into_inner();
     assert_eq!(healthy.status(), tonic_health::pb::health_check_response::ServingStatus::Serving);

@@ -40,10 +40,7 @@ pub const ONCE: RetryPolicy = RetryPolicy {
 
 /// Waits for what has to happen.
 pub async fn soon<T>(what: &str, happens: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(PATIENCE, happens).await {
-        Ok(happened) => happened,
-        Err(_) => panic!("waited in vain for {what}"),
-    }
+    tokio::time::timeout(PATIENCE, happens).await.unwrap_or_else(|_| panic!("waited in vain for {what}"))
 }
 
 /// Waits until something can be seen; looks often.
