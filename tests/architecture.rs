@@ -13,8 +13,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("store", &["domain"]),
     ("gateway", &["domain", "clock", "store"]),
     ("tasks", &["gateway", "domain", "clock"]),
-    ("rpc", &["gateway", "domain", "wire", "proto", "tls", "telemetry"]),
-    ("client", &["domain", "wire", "proto", "tls"]),
+    ("rpc", &["gateway", "domain", "wire", "proto", "tls", "telemetry", "clock"]),
+    ("client", &["domain", "wire", "proto", "tls", "clock"]),
     ("intake", &["domain"]),
     ("config", &["domain"]),
     ("clock", &["domain"]),
@@ -57,6 +57,10 @@ const CRATES: &[(&str, &[&str])] = &[
 fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("a readable source folder") {
         let path = entry.expect("a readable entry").path();
+        let is_test = path.file_stem().is_some_and(|name| name == "tests" || name.to_string_lossy().ends_with("_tests"));
+        if is_test {
+            continue;
+        }
         if path.is_dir() {
             sources(&path, into);
         } else if path.extension().is_some_and(|extension| extension == "rs") {

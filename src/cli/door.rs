@@ -2,39 +2,18 @@
 
 use std::{fs, io, path::Path, sync::Arc, time::Duration};
 
-use arc_swap::ArcSwap;
-
 use super::{Exit, Failure};
 use crate::{
-    clock::{Clock, World},
-    config::{Checked, Config, LimitsSection, LogForm, TelemetrySection},
+    clock::Clock,
+    config::{Config, LimitsSection, LogForm, TelemetrySection},
     domain::violation::Text,
     rpc::{
-        Limits, Parts, RefusalSink,
+        Limits,
         token::{TokenPolicy, TokenVerifier},
     },
-    telemetry::{LogFormat, LogSettings, Metrics},
+    telemetry::{LogFormat, LogSettings},
     tls::{ServerFiles, ServerTls, TlsError, authority::AuthorityError},
 };
-
-/// Everything the gRPC server needs.
-///
-/// # Errors
-/// When certificates, keys or revocation lists cannot be used.
-pub fn parts(checked: &Checked, world: World, metrics: Arc<Metrics>, refusals: Arc<dyn RefusalSink>) -> Result<Parts, Failure> {
-    let config = &checked.config;
-    Ok(Parts {
-        tls: Arc::new(server_tls(config, world.clock.clone())?),
-        reload_interval: Duration::from_secs(config.tls.reload_seconds),
-        register: Arc::new(ArcSwap::from_pointee(checked.register.clone())),
-        trust_domain: config.tls.trust_domain.clone(),
-        tokens: token_verifier(config)?,
-        limits: limits(&config.limits),
-        world,
-        metrics,
-        refusals,
-    })
-}
 
 /// Loads the gateway's certificates.
 ///

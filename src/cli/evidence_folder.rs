@@ -24,7 +24,8 @@ use crate::domain::{
     },
 };
 
-const ENTRIES: &str = "entries.jsonl";
+/// The file of the entries, one JSON line each.
+pub const ENTRIES: &str = "entries.jsonl";
 const LEAF_HASHES: &str = "leaf-hashes";
 const CHECKPOINT: &str = "checkpoint";
 const VERIFIER_KEY: &str = "verifier-key";

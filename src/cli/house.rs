@@ -17,7 +17,7 @@ use std::{
 use super::{
     Failure,
     serve::{Running, start},
-    token::make_key,
+    token::{make_key, write_new},
 };
 use crate::{
     client::{ClientError, Profile},
@@ -41,18 +41,21 @@ struct Resident {
     system: &'static str,
 }
 
-const RESIDENTS: [Resident; 7] = [
-    Resident { id: "samr", name_zh: "国家市场监督管理总局", role: "national-regulator", region: "", system: "audit" },
+const RESIDENTS: [Resident; 8] = [
+    Resident { id: "samr", name_zh: "国家市场监督管理总局", role: "national_regulator", region: "", system: "audit" },
     Resident {
         id: "amr-330000", name_zh: "浙江省市场监督管理局", role: "regulator", region: "330000", system: "filing"
     },
     Resident {
         id: "amr-420000", name_zh: "湖北省市场监督管理局", role: "regulator", region: "420000", system: "filing"
     },
+    Resident {
+        id: "amr-440000", name_zh: "广东省市场监督管理局", role: "regulator", region: "440000", system: "filing"
+    },
     Resident { id: "gacc", name_zh: "海关总署", role: "customs", region: "", system: "risk-control" },
     Resident { id: "mofcom", name_zh: "商务部", role: "commerce", region: "", system: "registry" },
     Resident {
-        id: "ndrc", name_zh: "国家发展和改革委员会", role: "development-reform", region: "", system: "planning"
+        id: "ndrc", name_zh: "国家发展和改革委员会", role: "development_reform", region: "", system: "planning"
     },
     Resident { id: "miit", name_zh: "工业和信息化部", role: "industry", region: "", system: "watch" },
 ];
@@ -79,15 +82,15 @@ impl House {
         let (address, telemetry) = (free_port()?, free_port()?);
         let house = Self { folder, address, world };
         let mut authority = Authority::init(&house.folder.join("certs"), TRUST_DOMAIN, 30, house.world.clone())?;
-        house.issue(&mut authority, "gateway/main", &["localhost", "127.0.0.1"])?;
+        Self::issue(&mut authority, "gateway/main", &["localhost", "127.0.0.1"])?;
         let issuer = house.folder.join("token-issuer.key");
         make_key(&issuer)?;
         for resident in &RESIDENTS {
-            let issued = house.issue(&mut authority, &format!("{}/{}", resident.id, resident.system), &[])?;
+            let issued = Self::issue(&mut authority, &format!("{}/{}", resident.id, resident.system), &[])?;
             house.write_token(resident.id, &issuer, issued.fingerprint)?;
             house.write_profile(resident.id, resident.system)?;
         }
-        house.issue(&mut authority, "stranger/system", &[])?;
+        Self::issue(&mut authority, "stranger/system", &[])?;
         house.write_profile(STRANGER, "system")?;
         fs::write(house.config_file(), house.config_text(telemetry))?;
         Ok(house)
@@ -130,7 +133,7 @@ impl House {
         start(config::load(Some(&self.config_file()), [])?, self.world.clone()).await
     }
 
-    fn issue(&self, authority: &mut Authority, system: &str, servers: &[&str]) -> Result<Issuance, Failure> {
+    fn issue(authority: &mut Authority, system: &str, servers: &[&str]) -> Result<Issuance, Failure> {
         let system =
             SystemId::parse(system).map_err(|error| Failure::usage("MALFORMED_NAME", error.to_string(), error.to_string()))?;
         let servers = servers.iter().map(|name| (*name).to_owned()).collect();
@@ -150,7 +153,7 @@ impl House {
         };
         let token = issue(&order, &fs::read(issuer)?, self.world.clock.now())
             .map_err(|error| Failure::usage("TOKEN_KEY", error.to_string(), error.to_string()))?;
-        Ok(fs::write(self.folder.join("profiles").join(format!("{participant}.token")), token)?)
+        write_new(&self.folder.join("profiles").join(format!("{participant}.token")), &token, 0o600)
     }
 
     fn write_profile(&self, participant: &str, system: &str) -> Result<(), Failure> {

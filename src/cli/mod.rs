@@ -10,12 +10,17 @@ pub mod config;
 mod connect;
 mod context;
 mod dead_letters;
+pub mod demo;
+mod doctor;
 pub mod door;
+mod evidence;
 pub mod evidence_folder;
 mod failure;
 pub mod house;
 pub mod output;
+mod publish;
 mod pull;
+mod screen;
 pub mod serve;
 mod subscribe;
 mod subscriptions;
@@ -80,6 +85,8 @@ impl From<Language> for Lang {
 /// What to do: one variant a command, in the order people meet them.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// 演示主要业务 · Show the main job end to end.
+    Demo(demo::Arguments),
     /// 运行网关 · Run the gateway.
     Serve(serve::Arguments),
     /// 网关配置：默认值与检查 · Print or check the configuration of the gateway.
@@ -88,6 +95,8 @@ pub enum Command {
     Certs(certs::Arguments),
     /// 操作员令牌 · Issue operators' tokens.
     Token(token::Arguments),
+    /// 报送工作簿或名单 · Publish workbooks and lists.
+    Publish(Box<publish::Arguments>),
     /// 声明数据已报送完整 · Say that a feed is complete up to a time.
     Attest(attest::Arguments),
     /// 接收订阅 · Receive a subscription.
@@ -98,20 +107,31 @@ pub enum Command {
     DeadLetters(dead_letters::Arguments),
     /// 按统一社会信用代码查询企业档案 · Read the files of enterprises by credit code.
     Pull(pull::Arguments),
+    /// 审单：比对两份名单 · Screen an export declaration.
+    Screen(screen::Arguments),
+    /// 存证：检索、证明、导出、离线验证 · Evidence: search, prove, export, verify offline.
+    Evidence(evidence::Arguments),
+    /// 逐项检查配置、证书、网络与权限 · Check profile, certificates, network and rights.
+    Doctor(doctor::Arguments),
 }
 
 impl Command {
     async fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
+            Self::Demo(arguments) => Box::pin(demo::run(arguments, context)).await,
             Self::Serve(arguments) => serve::run(arguments, context).await,
             Self::Config(arguments) => config::run(arguments, context),
             Self::Certs(arguments) => certs::run(arguments, context),
             Self::Token(arguments) => token::run(arguments, context),
+            Self::Publish(arguments) => Box::pin(publish::run(*arguments, context)).await,
             Self::Attest(arguments) => attest::run(arguments, context).await,
             Self::Subscribe(arguments) => Box::pin(subscribe::run(*arguments, context)).await,
             Self::Subscriptions(arguments) => subscriptions::run(arguments, context).await,
             Self::DeadLetters(arguments) => dead_letters::run(arguments, context).await,
             Self::Pull(arguments) => pull::run(arguments, context).await,
+            Self::Screen(arguments) => screen::run(arguments, context).await,
+            Self::Evidence(arguments) => evidence::run(arguments, context).await,
+            Self::Doctor(arguments) => doctor::run(arguments, context).await,
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     domain::{digest::sha256, ids::Micros},
     gateway::OperatorRole,
     rpc::token::{TokenOrder, issue, may_be_held_together, role_named},
-    tls::pem,
+    tls::{authority::signing_key, pem},
 };
 
 /// What to do with tokens.
@@ -85,18 +85,19 @@ pub fn run(arguments: Arguments, context: &Context) -> Result<(), Failure> {
 /// # Errors
 /// When a file stands there already or cannot be written.
 pub fn make_key(path: &Path) -> Result<PathBuf, Failure> {
-    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).map_err(|error| {
+    let (private, public_part) = signing_key().map_err(|error| {
         Failure::new(Exit::Failed, "KEY_NOT_MADE", format!("密钥未能生成：{error}"), format!("no key could be made: {error}"))
     })?;
     let mut public = path.as_os_str().to_owned();
     public.push(".pub");
     let public = PathBuf::from(public);
-    write_new(path, &key.serialize_pem(), 0o600)?;
-    write_new(&public, &key.public_key_pem(), 0o644)?;
+    write_new(path, &private, 0o600)?;
+    write_new(&public, &public_part, 0o644)?;
     Ok(public)
 }
 
-fn write_new(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
+/// Writes a new file with its mode from the first byte; never over one that stands.
+pub(super) fn write_new(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
     let opened = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
     let written = opened.and_then(|mut file| file.write_all(text.as_bytes()));
     written.map_err(|error| {

@@ -12,6 +12,7 @@ mod connection;
 mod error;
 mod evidence;
 mod feeds;
+mod health;
 mod profile;
 mod publisher;
 mod records;

@@ -237,3 +237,10 @@ fn a_missing_file_says_how_to_begin() {
     let error = load(Some(Path::new("/nonexistent/tongbao.toml")), NO_ENVIRONMENT).expect_err("missing");
     assert!(error.to_string().contains("config defaults"), "{error}");
 }
+
+#[test]
+fn the_example_of_the_deployment_is_accepted() {
+    let checked = read(include_str!("../../deploy/tongbao.toml")).expect("accepted");
+    assert_eq!(checked.config.tls.certificate, Path::new("/etc/tongbao/certs/gateway.pem"));
+    assert_eq!(checked.register.participants().len(), 5);
+}

@@ -6,13 +6,14 @@
 use std::sync::Arc;
 
 use super::{Caller, Class, OperatorRole, Refused, committer::Committer};
+pub use crate::store::EvidenceQuery;
 use crate::{
     domain::{
         digest::Digest,
         evidence::{ActKind, CheckpointSigner, EvidenceDraft, NoteError, Plan, consistency_plan, inclusion_plan, root_plan},
         ledger::{Act, Change},
     },
-    store::{EvidenceQuery, Store, StoreError},
+    store::{Store, StoreError},
 };
 
 /// Most entries of one answer.

@@ -117,7 +117,7 @@ impl Gateway {
         }
         let mut evidence = Self::evidence_of(caller, ActKind::Attest);
         evidence.feeds = vec![feed];
-        evidence.subjects = region.map(|region| region.code()).into_iter().collect();
+        evidence.subjects = region.map(Region::code).into_iter().collect();
         let attestation = Attestation { publisher: caller.participant().clone(), feed, region, complete_to };
         match self.act(Change::Attest(attestation), evidence).await?.outcome {
             Outcome::Attested { complete_to, evidence_index } => Ok(Attested { complete_to, evidence_index }),

@@ -75,12 +75,12 @@ impl ScreeningDesk {
     /// # Errors
     /// When its form is wrong, without the permits, at a moment still to come, or when the answer cannot be recorded.
     pub async fn screen(&self, caller: &Caller, declaration: &Declaration, asking: &Asking) -> Result<Screened, Refused> {
+        let rights = self.reader.rights_on_all(caller, Action::Screen, &FEEDS)?;
         let mut findings = Findings::at("declaration");
         declaration.check(&mut findings);
         if !findings.is_clean() {
             return Err(Refused::invalid(findings.violations));
         }
-        let rights = self.reader.rights_on_all(caller, Action::Screen, &FEEDS)?;
         let moment = self.reader.moment(asking).await?;
         let gathered = self.gather(declaration, &rights, moment.position).await?;
         let attested = self.freshness.at(moment).await?;

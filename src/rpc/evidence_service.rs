@@ -9,14 +9,13 @@ use crate::{
     domain::{evidence::ActKind, ids::Micros},
     gateway::{
         Caller, Gateway, Refused,
-        evidence::{FoundEntries, SearchFrom},
+        evidence::{EvidenceQuery, FoundEntries, SearchFrom},
     },
     proto::{
         GetCheckpointRequest, GetCheckpointResponse, LoggedEntry, ProveConsistencyRequest, ProveConsistencyResponse,
         ProveInclusionRequest, ProveInclusionResponse, SearchEntriesRequest, SearchEntriesResponse,
         evidence_service_server::EvidenceService,
     },
-    store::EvidenceQuery,
 };
 
 /// Entries of a page when the request does not say.

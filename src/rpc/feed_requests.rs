@@ -6,6 +6,7 @@ use crate::{
         delivery::{DeadLetter, SessionId, Settlement, Token, Verb, Window},
         draft::OrderKey,
         ids::Position,
+        regions::Region,
     },
     gateway::{Refused, dead_letters::DeadLetterQuery, feeds::FeedOverview, subscribe::AttachRequest},
     proto::{self, settlement as said},
@@ -202,7 +203,7 @@ pub(super) fn feeds(feeds: &[FeedOverview]) -> proto::ListFeedsResponse {
                 .iter()
                 .map(|entry| proto::Completeness {
                     publisher: entry.publisher.to_string(),
-                    region: entry.region.map(|region| region.code()).unwrap_or_default(),
+                    region: entry.region.map(Region::code).unwrap_or_default(),
                     complete_to_us: entry.complete_to,
                     stale: entry.stale,
                 })

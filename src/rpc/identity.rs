@@ -65,3 +65,64 @@ fn by_uri<'r>(
 fn refused(reason: &'static str, zh: impl Into<String>, en: impl Into<String>) -> Refused {
     Refused::new(Class::Unauthenticated, reason, zh, en)
 }
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair, SanType};
+
+    use super::*;
+    use crate::domain::{
+        digest::Digest,
+        grants::{Participant, ParticipantRole, System},
+        ids::ParticipantId,
+    };
+
+    fn peer(uris: &[&str]) -> Peer {
+        let mut params = CertificateParams::new(Vec::new()).expect("params");
+        params.subject_alt_names = uris.iter().map(|uri| SanType::URI((*uri).try_into().expect("ascii"))).collect();
+        let certificate = params.self_signed(&KeyPair::generate().expect("key")).expect("made");
+        Peer::read(([127, 0, 0, 1], 1).into(), &[certificate.der().clone()]).expect("read")
+    }
+
+    fn register(pinned: Digest) -> Register {
+        let participant = Participant {
+            id: ParticipantId::parse("gacc").expect("a participant"),
+            name_zh: "海关".into(),
+            role: ParticipantRole::Customs,
+            region: None,
+        };
+        let id = |name: &str| SystemId::parse(name).expect("a system");
+        let systems = vec![
+            System { id: id("gacc/a"), uri: Some("spiffe://td/gacc/a".into()), fingerprints: Vec::new() },
+            System { id: id("gacc/pinned"), uri: None, fingerprints: vec![pinned] },
+        ];
+        Register::build(vec![participant], systems, Vec::new(), Vec::new()).expect("a register")
+    }
+
+    fn known(peer: &Peer, register: &Register) -> Result<String, &'static str> {
+        system_of(peer, "td", register).map(ToString::to_string).map_err(|refused| refused.reason)
+    }
+
+    #[test]
+    fn a_uri_of_the_trust_domain_names_a_system() {
+        let register = register([0; 32]);
+        let of = |uris: &[&str]| known(&peer(uris), &register);
+        assert_eq!(of(&["spiffe://td/gacc/a"]), Ok("gacc/a".into()));
+        assert_eq!(of(&["spiffe://td/gacc/b"]), Err("UNKNOWN_SYSTEM"));
+        assert_eq!(of(&[]), Err("UNKNOWN_SYSTEM"));
+        for foreign in ["spiffe://td2/gacc/a", "spiffe://tdx", "spiffe://td", "https://td/gacc/a", "SPIFFE://td/gacc/a"] {
+            assert_eq!(of(&[foreign]), Err("WRONG_TRUST_DOMAIN"), "{foreign}");
+        }
+        assert_eq!(of(&["spiffe://td/gacc/a", "spiffe://td/gacc/b"]), Err("AMBIGUOUS_IDENTITY"));
+    }
+
+    #[test]
+    fn a_pinned_certificate_names_a_system_wherever_it_comes_from() {
+        for uris in [&[][..], &["https://elsewhere/x"], &["spiffe://td/gacc/unknown"]] {
+            let peer = peer(uris);
+            assert_eq!(known(&peer, &register(peer.fingerprint)), Ok("gacc/pinned".into()), "{uris:?}");
+        }
+        let peer = peer(&["spiffe://td/gacc/a"]);
+        assert_eq!(known(&peer, &register(peer.fingerprint)), Err("AMBIGUOUS_IDENTITY"), "pin and URI disagree");
+    }
+}

@@ -10,18 +10,19 @@ mod admission;
 mod answer;
 mod asking;
 mod connections;
-pub mod evidence_service;
+mod evidence_service;
 mod feed_events;
 mod feed_requests;
-pub mod feed_service;
+mod feed_service;
 mod guard;
 mod identity;
 mod limits;
 mod listener;
-pub mod lookup_service;
-pub mod publish_service;
+mod lookup_service;
+mod publish_service;
 mod refusals;
-pub mod screening_service;
+mod routes;
+mod screening_service;
 mod server;
 mod standard;
 pub mod status;
@@ -33,6 +34,7 @@ use std::sync::Arc;
 pub use connections::Connections;
 pub use limits::Limits;
 pub use refusals::{DoorRefusal, RefusalSink};
+pub use routes::routes;
 pub use server::{Parts, ServeError, Server, Shutdown};
 pub use trust::TrustKeeper;
 
@@ -47,3 +49,6 @@ use crate::gateway::Caller;
 pub fn caller<T>(request: &Request<T>) -> Result<Arc<Caller>, Status> {
     request.extensions().get::<Arc<Caller>>().cloned().ok_or_else(|| Status::internal("the request came by no door"))
 }
+
+#[cfg(test)]
+mod tests;

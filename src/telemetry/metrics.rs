@@ -198,6 +198,25 @@ mod tests {
     }
 
     #[test]
+    fn the_operators_page_names_every_number() {
+        let metrics = Metrics::new();
+        metrics.request("m", "OK");
+        metrics.refusal("R");
+        metrics.turned_away("R");
+        let labels = SubscriptionLabels { participant: String::new(), subscription: String::new() };
+        for family in [&metrics.in_flight, &metrics.lag, &metrics.retrying, &metrics.dead_letters] {
+            family.get_or_create(&labels).set(0);
+        }
+        let page = include_str!("../../docs/operations.md");
+        let text = metrics.render();
+        let names: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+        assert_eq!(names.len(), 19, "{names:?}");
+        for name in names {
+            assert!(page.contains(&format!("`{name}`")), "{name} is not in docs/operations.md");
+        }
+    }
+
+    #[test]
     fn a_deleted_subscription_is_forgotten() {
         let metrics = Metrics::new();
         let labels = SubscriptionLabels { participant: "gacc".into(), subscription: "risk".into() };

@@ -56,3 +56,6 @@ impl TimeProvider for ClockTime {
         Some(unix_time(self.0.now()))
     }
 }
+
+#[cfg(test)]
+mod tests;

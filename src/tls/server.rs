@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::Arc,
     time::SystemTime,
@@ -43,9 +44,10 @@ struct Trust {
     stamps: Vec<Stamp>,
 }
 
-/// Tells whether a file was replaced, without reading it.
+/// Tells whether a file was replaced, without reading it: time of change, length, and the file itself, since two renames may fall
+/// into one tick of the file system's clock.
 #[derive(Debug, PartialEq, Eq)]
-struct Stamp(PathBuf, Option<(SystemTime, u64)>);
+struct Stamp(PathBuf, Option<(SystemTime, u64, u64)>);
 
 /// The gateway's TLS: the current trust, and how to replace it.
 pub struct ServerTls {
@@ -146,7 +148,7 @@ fn stamps(files: &ServerFiles) -> Vec<Stamp> {
         .into_iter()
         .chain(&files.crls)
         .map(|path| {
-            let seen = fs::metadata(path).ok().and_then(|meta| Some((meta.modified().ok()?, meta.len())));
+            let seen = fs::metadata(path).ok().and_then(|meta| Some((meta.modified().ok()?, meta.len(), meta.ino())));
             Stamp(path.clone(), seen)
         })
         .collect()

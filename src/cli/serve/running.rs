@@ -8,7 +8,6 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tonic::service::Routes;
 
 use super::{keys, ready::Ready};
 use crate::{
@@ -26,11 +25,6 @@ use crate::{
         committer::{Bounds, Committer},
         policy::Policy,
         refusals::{RefusalLog, RefusalRecorder},
-    },
-    proto::{
-        evidence_service_server::EvidenceServiceServer, feed_service_server::FeedServiceServer,
-        publish_service_server::PublishServiceServer, record_service_server::RecordServiceServer,
-        screening_service_server::ScreeningServiceServer,
     },
     rpc::{self, ServeError, Server, Shutdown, TrustKeeper},
     store::{
@@ -108,7 +102,7 @@ pub async fn start(checked: Checked, world: World) -> Result<Running, Failure> {
     let (trust, address) = (server.trust(), tcp.local_addr()?);
     let telemetry_address = telemetry.address()?;
     let shutdown = Shutdown { draining: stop.clone(), grace: Duration::from_secs(config.server.shutdown_grace_seconds) };
-    let serving = tokio::spawn(server.serve(tcp, routes(&gateway, config.limits.max_message_bytes), shutdown));
+    let serving = tokio::spawn(server.serve(tcp, rpc::routes(&gateway, config.limits.max_message_bytes), shutdown));
     tasks.spawn(record_refusals(recorder, committer.clone(), finish.clone()));
     let interval = Duration::from_secs(config.evidence.checkpoint_seconds);
     tasks.spawn(tasks::sign_checkpoints(gateway.clone(), interval, finish.clone()));
@@ -153,7 +147,7 @@ impl Running {
                 tracing::info!(%digest, "the register was loaded anew");
             }
             Err(refused) => {
-                tracing::error!(reason = refused.reason, "the register was not loaded anew: it could not be recorded")
+                tracing::error!(reason = refused.reason, "the register was not loaded anew: it could not be recorded");
             }
         }
     }
@@ -211,20 +205,6 @@ fn policy_of(config: &Config) -> Policy {
 fn digest_of(config: &Config) -> String {
     let said = format!("{:?}{:?}{:?}", config.participants, config.grants, config.feeds);
     hex(&sha256(&[said.as_bytes()]))
-}
-
-fn routes(gateway: &Arc<Gateway>, max_message_bytes: usize) -> Routes {
-    use rpc::{evidence_service, feed_service, lookup_service, publish_service, screening_service};
-    let publish = PublishServiceServer::new(publish_service::PublishDoor::new(gateway.clone()));
-    let feed = FeedServiceServer::new(feed_service::FeedDoor::new(gateway.clone()));
-    let records = RecordServiceServer::new(lookup_service::LookupDoor::new(gateway.clone()));
-    let screening = ScreeningServiceServer::new(screening_service::ScreeningDoor::new(gateway.clone()));
-    let evidence = EvidenceServiceServer::new(evidence_service::EvidenceDoor::new(gateway.clone()));
-    Routes::new(publish.max_decoding_message_size(max_message_bytes))
-        .add_service(feed.max_decoding_message_size(max_message_bytes))
-        .add_service(records.max_decoding_message_size(max_message_bytes))
-        .add_service(screening.max_decoding_message_size(max_message_bytes))
-        .add_service(evidence.max_decoding_message_size(max_message_bytes))
 }
 
 async fn record_refusals(recorder: RefusalRecorder, committer: Committer, finish: CancellationToken) {

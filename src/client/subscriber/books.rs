@@ -16,7 +16,7 @@
 //!   redrove it or the gateway took it back to keep the order of an enterprise;
 //! * while an enterprise waits for a retry, its later deliveries are given back, not handled.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use super::verdict::{StartOf, Verdict};
 use crate::{
@@ -126,7 +126,8 @@ pub struct Books {
     asked: HashMap<u64, Vec<Asked>>,
     last_request: u64,
     last_run: u64,
-    waiting_keys: HashMap<String, Position>,
+    /// By order key: positions that are to come again, and that everything behind them waits for.
+    waiting: HashMap<String, BTreeSet<Position>>,
     done: BTreeMap<Position, u64>,
     done_order: VecDeque<(Position, u64)>,
     draining: bool,
@@ -157,6 +158,7 @@ impl Books {
             self.leave(&before);
         }
         self.open_key(&sending.order_key, sending.position);
+        self.give_back_behind(&sending.order_key, sending.position);
         self.last_run += 1;
         let at = if finished { At::Decided(Verdict::Ack, Said::No) } else { At::Queued };
         if finished {
@@ -180,7 +182,7 @@ impl Books {
         let Some(held) = self.held.get_mut(&position).filter(|held| held.run == run && held.at == At::Queued) else {
             return StartOf::Skip;
         };
-        if !held.order_key.is_empty() && self.waiting_keys.get(&held.order_key).is_some_and(|first| *first < position) {
+        if waits(&self.waiting, &held.order_key, position) {
             held.at = At::Decided(Verdict::Release, Said::No);
             self.to_say.push_back(position);
             return StartOf::GivenBack;
@@ -196,16 +198,18 @@ impl Books {
         };
         if held.lost {
             if let Some(held) = self.held.remove(&position) {
+                if verdict != Verdict::Ack {
+                    self.give_back_behind(&held.order_key, position);
+                }
                 self.forget(position, &held, verdict == Verdict::Ack);
             }
             return;
         }
-        let waits = !held.order_key.is_empty() && self.waiting_keys.get(&held.order_key).is_some_and(|first| *first < position);
         // Done, but before its predecessor (they were handled in one batch): it has to be done again after it.
-        let verdict = if waits && verdict == Verdict::Ack { Verdict::Release } else { verdict };
+        let too_early = verdict == Verdict::Ack && waits(&self.waiting, &held.order_key, position);
+        let verdict = if too_early { Verdict::Release } else { verdict };
         if !held.order_key.is_empty() && matches!(verdict, Verdict::Retry { .. } | Verdict::Release) {
-            let first = self.waiting_keys.entry(held.order_key.clone()).or_insert(position);
-            *first = position.min(*first);
+            self.waiting.entry(held.order_key.clone()).or_default().insert(position);
         }
         held.at = At::Decided(verdict, Said::No);
         self.to_say.push_back(position);
@@ -242,7 +246,7 @@ impl Books {
         let Some(asked) = self.asked.remove(&answer.request_id) else { return came_to };
         for (nth, asked) in asked.iter().enumerate() {
             let result = answer.items.get(nth).filter(|item| item.position == asked.position);
-            let result = result.map_or(SettleResult::Retryable, pb_result);
+            let result = result.map_or(SettleResult::Retryable, result_of);
             self.answered_item(answer.request_id, asked, result, &mut came_to);
         }
         came_to
@@ -274,10 +278,24 @@ impl Books {
                 return;
             }
         }
-        if let Some(held) = self.held.remove(&asked.position) {
-            self.leave(&held);
-            let finished = result == SettleResult::Stale && matches!(held.at, At::Decided(Verdict::Ack, _));
-            self.forget(asked.position, &held, finished);
+        let Some(held) = self.held.remove(&asked.position) else { return };
+        self.leave(&held);
+        let finished = result == SettleResult::Stale && matches!(held.at, At::Decided(Verdict::Ack, _));
+        let passed = result == SettleResult::Ok && matches!(held.at, At::Decided(Verdict::Ack | Verdict::Reject { .. }, _));
+        if !passed && !finished {
+            self.give_back_behind(&held.order_key, asked.position);
+        }
+        self.forget(asked.position, &held, finished);
+    }
+
+    /// `position` comes again, or will. The gateway took back what it knows to be out behind it; what still waits here is of
+    /// a lease that is gone, and must not be handled before.
+    fn give_back_behind(&mut self, order_key: &str, position: Position) {
+        for (behind, held) in self.held.range_mut(position..) {
+            if held.at == At::Queued && held.order_key == order_key && !order_key.is_empty() {
+                held.at = At::Decided(Verdict::Release, Said::No);
+                self.to_say.push_back(*behind);
+            }
         }
     }
 
@@ -288,8 +306,10 @@ impl Books {
             let Some(held) = self.held.get_mut(&lease.position).filter(|held| Some(held.token) == token) else { continue };
             held.lost = true;
             held.taken_back |= lease.reason == "taken_back";
-            if held.at == At::Queued {
-                self.held.remove(&lease.position);
+            if held.at == At::Queued
+                && let Some(held) = self.held.remove(&lease.position)
+            {
+                self.give_back_behind(&held.order_key, lease.position);
             }
         }
     }
@@ -343,8 +363,11 @@ impl Books {
     }
 
     fn open_key(&mut self, order_key: &str, position: Position) {
-        if self.waiting_keys.get(order_key) == Some(&position) {
-            self.waiting_keys.remove(order_key);
+        if let Some(waiting) = self.waiting.get_mut(order_key) {
+            waiting.remove(&position);
+            if waiting.is_empty() {
+                self.waiting.remove(order_key);
+            }
         }
     }
 
@@ -401,6 +424,14 @@ impl Held {
     }
 }
 
-fn pb_result(item: &crate::proto::SettledItem) -> SettleResult {
+/// True when an earlier position of the order key is to come again first.
+fn waits(waiting: &HashMap<String, BTreeSet<Position>>, order_key: &str, position: Position) -> bool {
+    waiting.get(order_key).and_then(BTreeSet::first).is_some_and(|first| *first < position)
+}
+
+fn result_of(item: &crate::proto::SettledItem) -> SettleResult {
     SettleResult::try_from(item.result).unwrap_or(SettleResult::Retryable)
 }
+
+#[cfg(test)]
+mod tests;

@@ -46,7 +46,7 @@ impl Verdict {
     }
 
     /// As the protocol says it.
-    pub(super) fn verb(&self) -> Verb {
+    pub fn verb(&self) -> Verb {
         let cut = |reason: &String| reason.chars().take(REASON).collect();
         match self {
             Self::Ack => Verb::Ack(proto::Ack {}),

@@ -494,7 +494,9 @@ impl Host {
             Finished::Changed { change_id, kind, settled, count, result } => {
                 let result = self.stands(now, result);
                 if result.is_ok() {
-                    settled.iter().for_each(|position| drop(self.rows.remove(position)));
+                    for position in &settled {
+                        self.rows.remove(position);
+                    }
                     self.engine.persisted(change_id, now);
                 } else {
                     self.engine.persist_failed(change_id, now);

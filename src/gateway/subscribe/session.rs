@@ -30,6 +30,7 @@ pub struct Overview {
 
 /// One delivery on its way out. The record is shared by all subscribers that receive it.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "four independent marks, as the protocol has them")]
 pub struct Outgoing {
     /// The revision.
     pub record: Arc<StoredRecord>,

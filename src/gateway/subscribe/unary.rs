@@ -39,7 +39,10 @@ pub struct FetchRequest {
 
 /// Sessions of unary consumers, by subscription and session id.
 #[derive(Clone, Default)]
-pub struct UnarySessions(Arc<Mutex<HashMap<(SubscriptionKey, SessionId), mpsc::Sender<Ask>>>>);
+pub struct UnarySessions(Arc<Mutex<Tasks>>);
+
+/// The task of each session that is kept.
+type Tasks = HashMap<(SubscriptionKey, SessionId), mpsc::Sender<Ask>>;
 
 enum Ask {
     Fetch { max: u32, wait: Duration, reply: oneshot::Sender<(Vec<Outgoing>, Status)> },

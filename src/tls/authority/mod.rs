@@ -37,6 +37,8 @@ use crate::{
 };
 
 const DAY: Micros = 86_400_000_000;
+/// Days an authority is valid: longer than anything it issues.
+const AUTHORITY_DAYS: i64 = 3_660;
 /// Certificates begin a little in the past, so that a clock slightly behind accepts them.
 const BEGIN_BEFORE: Micros = 300_000_000;
 
@@ -136,6 +138,15 @@ pub struct Issuance {
     pub not_after: Micros,
 }
 
+/// A new Ed25519 key for signing tokens or checkpoints: the private part (PKCS #8) and the public part, both PEM.
+///
+/// # Errors
+/// When the cryptography library has no randomness.
+pub fn signing_key() -> Result<(String, String), AuthorityError> {
+    let key = KeyPair::generate_for(&rcgen::PKCS_ED25519)?;
+    Ok((key.serialize_pem(), key.public_key_pem()))
+}
+
 /// An opened authority.
 pub struct Authority {
     folder: PathBuf,
@@ -145,7 +156,7 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// Makes a new authority in a folder (made if missing), valid for five years, with an empty revocation list.
+    /// Makes a new authority in a folder (made if missing), valid for ten years, with an empty revocation list.
     ///
     /// # Errors
     /// When one stands there already, the trust domain is no name, or files cannot be written.
@@ -163,7 +174,7 @@ impl Authority {
         }
         let now = world.clock.now();
         let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
-        let mut params = params(&world, &format!("{trust_domain} development authority"), now, 5 * 365)?;
+        let mut params = params(&world, &format!("{trust_domain} development authority"), now, AUTHORITY_DAYS)?;
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         create(&key_file, key.serialize_pem().as_bytes(), 0o600)?;

@@ -1,0 +1,234 @@
+//! `tongbao publish`: workbooks and lists → records → the gateway.
+//!
+//! Nothing is sent before everything was read, and nothing is written before the gateway has said of every batch that it would
+//! take it: a list of several batches is published whole or not at all, as far as two requests can promise that.
+
+mod outcome;
+mod rows;
+
+use std::{fmt::Write as _, path::PathBuf};
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::{
+    Context, Exit, Failure,
+    connect::{connect, own_system, profile},
+    output::progress,
+};
+use crate::{
+    client::{Connection, Publisher, PublisherOptions},
+    domain::{dates::CivilDate, ids::ParticipantId, regions::Region},
+    intake::{self, Options, Reading, render_dry_run, to_json, write_report},
+};
+use outcome::{Outcome, count};
+use rows::Rows;
+
+const EXAMPLES: &str = "\
+Examples:
+  tongbao publish survey.xlsx --dry-run
+      Read it here, without a gateway: how each column was understood, every row, every finding by cell.
+  tongbao publish failed.xlsx --list 2020-04-national
+      A list without numbers of its own: rows are named <list>/<row>.
+  tongbao publish failed.xlsx --list 2020-04-national --check
+      Ask the gateway what would be new, changed or the same, and publish nothing.
+  tongbao publish survey.xlsx --accept-valid --report survey-checked.xlsx
+      Send the good rows; write the workbook back with a column of findings.";
+
+/// 报送工作簿或名单 · Publish workbooks and lists.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
+pub struct Arguments {
+    /// Workbooks (.xlsx, .xls) or lists (.csv, UTF-8 or GB18030).
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Read and show only, here, without a gateway.
+    #[arg(long, conflicts_with = "check")]
+    dry_run: bool,
+    /// Ask the gateway what would be new, changed or the same, and publish nothing.
+    #[arg(long)]
+    check: bool,
+    /// Send the good rows of files that also have bad ones.
+    #[arg(long)]
+    accept_valid: bool,
+    /// Write the file back as a workbook with a column of findings. With one FILE only.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Name of the list: needed where its rows have no sampling or report numbers.
+    #[arg(long, value_name = "NAME")]
+    list: Option<String>,
+    /// Day the list was published, where the file does not say, e.g. 2020-04-30.
+    #[arg(long, value_name = "DATE", value_parser = date)]
+    published_on: Option<CivilDate>,
+    /// Take standards that are not known.
+    #[arg(long)]
+    accept_unknown_standard: bool,
+    /// Publisher of the records; by default the participant of our certificate.
+    #[arg(long, value_name = "PARTICIPANT")]
+    publisher: Option<String>,
+    /// Region of the publisher, GB/T 2260: rows outside of it are warned about. By default the number in its name.
+    #[arg(long, value_name = "CODE")]
+    region: Option<String>,
+    /// Publish a row although the record of the same list and row names another producer.
+    #[arg(long)]
+    yes: bool,
+}
+
+fn date(text: &str) -> Result<CivilDate, String> {
+    CivilDate::parse(text).ok_or_else(|| "write 2020-04-30 (写作 2020-04-30)".to_owned())
+}
+
+/// A file that was read.
+struct File {
+    bytes: Vec<u8>,
+    reading: Reading,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// When a file cannot be read or has errors, or the gateway refuses or is not reached.
+pub async fn run(arguments: Arguments, context: &Context) -> Result<(), Failure> {
+    if arguments.report.is_some() && arguments.files.len() > 1 {
+        return Err(Failure::usage("REPORT_OF_ONE", "--report 只能用于单个文件", "--report goes with one FILE only"));
+    }
+    let options = options(&arguments, context)?;
+    let files = arguments.files.iter().map(|path| read(path, &options)).collect::<Result<Vec<_>, _>>()?;
+    if let (Some(path), [file]) = (&arguments.report, files.as_slice()) {
+        let workbook = write_report(&file.bytes, &file.reading, context.lang)
+            .map_err(|error| Failure::new(Exit::Failed, "REPORT", error.to_string(), error.to_string()))?;
+        std::fs::write(path, workbook)?;
+        context.note(&format!("{} {}", context.say("校验结果已写入", "findings written to"), path.display()));
+    }
+    if arguments.dry_run {
+        return show(&files, context);
+    }
+    refuse_errors(&files, arguments.accept_valid, context)?;
+    let rows = Rows::of(files.iter().map(|file| &file.reading));
+    if rows.is_empty() {
+        return Err(Failure::usage("NOTHING_TO_PUBLISH", "文件中没有可报送的行", "the files hold no row that can be published"));
+    }
+    let (connection, context) = connect(context)?;
+    let outcome = checked(&connection, &rows, &context).await?;
+    outcome.refuse_other_producers(&connection, &rows, arguments.yes, &context).await?;
+    if arguments.check {
+        return context.answer(&outcome.to_json(&rows, true), || outcome.as_text(&rows, true, &context));
+    }
+    let outcome = published(&connection, &rows, &context).await?;
+    context.answer(&outcome.to_json(&rows, false), || outcome.as_text(&rows, false, &context))
+}
+
+fn options(arguments: &Arguments, context: &Context) -> Result<Options, Failure> {
+    let publisher = match &arguments.publisher {
+        Some(name) => {
+            ParticipantId::parse(name).map_err(|error| Failure::usage("MALFORMED_NAME", error.to_string(), error.to_string()))?
+        }
+        None => own_system(&profile(context)?.0)?.participant,
+    };
+    let region = match &arguments.region {
+        Some(code) => Some(Region::parse(code).ok_or_else(|| {
+            Failure::usage("UNKNOWN_REGION", format!("“{code}”不是区划代码"), format!("`{code}` is no region code"))
+        })?),
+        // Provincial regulators are named by their region, e.g. `amr-330000`.
+        None => publisher.as_str().rsplit('-').next().and_then(Region::parse),
+    };
+    Ok(Options {
+        publisher,
+        publisher_region: region,
+        list_name: arguments.list.clone(),
+        today: CivilDate::of_instant(context.world.clock.now()),
+        published_on: arguments.published_on,
+        // Whether invented codes are admitted is the gateway's to say.
+        allow_synthetic: true,
+        accept_unknown_standard: arguments.accept_unknown_standard,
+    })
+}
+
+fn read(path: &std::path::Path, options: &Options) -> Result<File, Failure> {
+    let shown = path.display();
+    let bytes = std::fs::read(path).map_err(|error| {
+        Failure::usage("UNREADABLE", format!("无法读取 {shown}：{error}"), format!("{shown} cannot be read: {error}"))
+    })?;
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let reading = intake::read(&name, &bytes, options).map_err(|error| {
+        let text = error.text();
+        Failure::usage(error.reason(), format!("{shown}：{}", text.zh), format!("{shown}: {}", text.en))
+    })?;
+    Ok(File { bytes, reading })
+}
+
+fn show(files: &[File], context: &Context) -> Result<(), Failure> {
+    let value: Vec<Value> = files.iter().map(|file| to_json(&file.reading)).collect();
+    context.answer(&json!({ "files": value }), || {
+        files.iter().map(|file| render_dry_run(&file.reading, context.lang)).collect::<Vec<_>>().join("\n")
+    })?;
+    let errors: usize = files.iter().map(|file| file.reading.counts().errors).sum();
+    if errors == 0 || context.json() {
+        return Ok(());
+    }
+    // The findings are shown above; the exit code says that they are there.
+    Err(has_errors(errors))
+}
+
+fn has_errors(errors: usize) -> Failure {
+    Failure::usage(
+        "FILE_HAS_ERRORS",
+        format!("文件有 {errors} 处错误，未报送任何一行；请改正，或用 --accept-valid 只报送正确的行，--report 导出标注"),
+        format!(
+            "{errors} errors, so nothing was published; correct them, or send the good rows with --accept-valid; --report marks them"
+        ),
+    )
+}
+
+/// All or nothing, unless the good rows are to be sent.
+fn refuse_errors(files: &[File], accept_valid: bool, context: &Context) -> Result<(), Failure> {
+    let findings: Vec<_> = files.iter().flat_map(|file| rows::errors(&file.reading)).collect();
+    if findings.is_empty() {
+        return Ok(());
+    }
+    if accept_valid {
+        context.note(&match context.lang {
+            crate::domain::violation::Lang::Zh => format!("有 {} 处错误，相关各行不报送", findings.len()),
+            crate::domain::violation::Lang::En => format!("{} errors; their rows are left out", findings.len()),
+        });
+        return Ok(());
+    }
+    Err(has_errors(findings.len()).with(findings))
+}
+
+/// What the gateway would do with every row; it writes nothing.
+async fn checked(connection: &Connection, rows: &Rows, context: &Context) -> Result<Outcome, Failure> {
+    let options = PublisherOptions { validate_only: true, in_flight: 4, ..PublisherOptions::default() };
+    send(connection, options, rows, context.say("核对", "checking"), context).await
+}
+
+async fn published(connection: &Connection, rows: &Rows, context: &Context) -> Result<Outcome, Failure> {
+    // Kept in the evidence, so that the batches of one run can be found together.
+    let request_id = format!("{:032x}", context.world.random_u128());
+    let options = PublisherOptions { request_id, ..PublisherOptions::default() };
+    send(connection, options, rows, context.say("报送", "publishing"), context).await
+}
+
+async fn send(
+    connection: &Connection,
+    options: PublisherOptions,
+    rows: &Rows,
+    what: &str,
+    context: &Context,
+) -> Result<Outcome, Failure> {
+    let bar = progress(context, rows.len() as u64, what);
+    let published =
+        Publisher::new(connection, options).publish(rows.records(), |answer| bar.inc(answer.records.len() as u64)).await;
+    bar.finish_and_clear();
+    published.map(|published| Outcome::of(&published)).map_err(|stopped| {
+        let stands = count(&stopped.published.records);
+        let mut failure = rows.place(Failure::from(stopped.error));
+        if stands.any() {
+            let total = stands.total();
+            let _ = write!(failure.text.zh, "（此前 {total} 条已报送成功，重新报送不会重复）");
+            let _ = write!(failure.text.en, " ({total} records before it stand; publishing again doubles nothing)");
+        }
+        failure
+    })
+}

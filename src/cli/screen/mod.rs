@@ -1,0 +1,164 @@
+//! `tongbao screen`: a declaration against both lists.
+
+mod declaration;
+
+use std::{
+    fmt::Write as _,
+    io::Read as _,
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+
+use super::{
+    Context, Exit, Failure,
+    connect::connect,
+    output::{json_of, show_moment, table},
+    pull::{as_of, basis_line},
+};
+use crate::{
+    client::Screening,
+    domain::violation::Lang,
+    proto::{Reason, ScreenRequest, ScreenResponse, Verdict},
+};
+
+/// Largest declaration read, bytes; fifty items are far below.
+const LARGEST: u64 = 1 << 20;
+
+const EXAMPLES: &str = "\
+Examples:
+  tongbao screen declaration.json
+  tongbao screen - --explain < declaration.json
+      Every reason of every item, with the rule and the record it rests on.
+
+A declaration, all but `items` may be left out:
+  { \"number\": \"223320200000000001\",
+    \"exporter\": { \"name\": \"…\", \"credit_code\": \"…\" },
+    \"producing_or_selling_unit\": { \"name\": \"…\", \"credit_code\": \"…\" },
+    \"maker\": { \"name\": \"…\" },
+    \"joint_declaration\": \"present\", \"declared_on\": \"2020-05-20\", \"departs_on\": \"2020-05-25\", \"office\": \"2233\",
+    \"items\": [ { \"goods_name\": \"口罩\", \"hs_code\": \"6307900010\", \"brand\": \"…\", \"model\": \"…\", \"batch\": \"…\",
+                 \"produced_on\": \"2020-04\", \"claimed_standard\": \"chinese\", \"standard\": \"GB/T 32610-2016\",
+                 \"product_kind\": \"daily_protective\", \"quantity\": 10000 } ] }
+
+The answer is advice with evidence; customs decides. The verdict does not change the exit code.";
+
+/// 审单：比对两份名单 · Screen an export declaration.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Arguments {
+    /// File with the declaration as JSON; `-` = standard input.
+    file: PathBuf,
+    /// Show every reason, not the decisive one alone.
+    #[arg(long)]
+    explain: bool,
+    /// As of a ledger position or a time.
+    #[arg(long, value_name = "POSITION|TIME")]
+    as_of: Option<String>,
+    /// Answer only when the ledger has reached this position (read your own writes).
+    #[arg(long, value_name = "POSITION", default_value_t = 0)]
+    min_position: u64,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// When the declaration is no such thing, or the gateway refuses or is not reached.
+pub async fn run(arguments: Arguments, context: &Context) -> Result<(), Failure> {
+    let text = read(&arguments.file)?;
+    let declaration = declaration::read(&text).map_err(|why| {
+        let path = arguments.file.display();
+        Failure::usage("NOT_A_DECLARATION", format!("{path}：不是报关单：{why}"), format!("{path} is no declaration: {why}"))
+    })?;
+    let as_of = arguments.as_of.as_deref().map(|text| as_of(text, context)).transpose()?;
+    let (connection, context) = connect(context)?;
+    let request = ScreenRequest { declaration: Some(declaration), as_of, min_position: arguments.min_position };
+    let answer = Screening::new(&connection).screen(request).await?;
+    context.answer(&json_of("ScreenResponse", &answer), || as_text(&answer, arguments.explain, &context))
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    let unreadable = |error: std::io::Error| {
+        let path = path.display();
+        Failure::usage("UNREADABLE", format!("无法读取 {path}：{error}"), format!("{path} cannot be read: {error}"))
+    };
+    let source: Box<dyn std::io::Read> = if path == Path::new("-") {
+        Box::new(std::io::stdin().lock())
+    } else {
+        Box::new(std::fs::File::open(path).map_err(unreadable)?)
+    };
+    let mut text = String::new();
+    source.take(LARGEST + 1).read_to_string(&mut text).map_err(unreadable)?;
+    if text.len() as u64 > LARGEST {
+        return Err(Failure::new(Exit::Usage, "TOO_LARGE", "报关单超过 1 MiB", "the declaration is larger than 1 MiB"));
+    }
+    Ok(text)
+}
+
+fn as_text(answer: &ScreenResponse, explain: bool, context: &Context) -> String {
+    let mut text = format!("{}\n", verdict(answer.verdict(), context.lang));
+    let head = [
+        context.say("项", "item"),
+        context.say("结论", "verdict"),
+        context.say("规则", "rule"),
+        context.say("理由", "reason"),
+        context.say("依据", "record"),
+    ];
+    let rows = answer.items.iter().flat_map(|item| {
+        let shown = if explain { item.reasons.len() } else { 1 };
+        let none = [
+            item.item_number.to_string(),
+            verdict(item.verdict(), context.lang).to_owned(),
+            String::new(),
+            String::new(),
+            String::new(),
+        ];
+        let mut rows: Vec<_> = item.reasons.iter().take(shown).map(|one| row(item.item_number, one, context)).collect();
+        if rows.is_empty() {
+            rows.push(none);
+        }
+        rows
+    });
+    let _ = writeln!(text, "{}", table(head, rows));
+    let _ = writeln!(
+        text,
+        "{}: {} · {} {} · {} {} · {} {}",
+        context.say("编号", "screening"),
+        answer.screening_id,
+        context.say("规则版本", "rules"),
+        answer.rule_version,
+        context.say("制度版本", "regimes"),
+        answer.regime_version,
+        context.say("有效至", "good until"),
+        show_moment(answer.expires_at_us)
+    );
+    text.push_str(&basis_line(&answer.basis.clone().unwrap_or_default(), context));
+    text
+}
+
+fn row(item: u32, reason: &Reason, context: &Context) -> [String; 5] {
+    let words = if context.lang == Lang::Zh { &reason.text_zh } else { &reason.text_en };
+    let record = reason.record.as_ref();
+    [
+        item.to_string(),
+        verdict(reason.verdict(), context.lang).to_owned(),
+        reason.rule_id.clone(),
+        words.clone(),
+        record.map(|record| format!("{} r{} @{}", record.record_id, record.revision, record.position)).unwrap_or_default(),
+    ]
+}
+
+fn verdict(verdict: Verdict, lang: Lang) -> &'static str {
+    let (zh, en) = match verdict {
+        Verdict::Hold => ("HOLD 扣留", "HOLD"),
+        Verdict::Unknown => ("UNKNOWN 无法判断", "UNKNOWN"),
+        Verdict::Review => ("REVIEW 人工复核", "REVIEW"),
+        Verdict::Clear => ("CLEAR 未见异常", "CLEAR"),
+        Verdict::NotApplicable => ("NOT_APPLICABLE 不适用", "NOT_APPLICABLE"),
+        Verdict::Unspecified => ("-", "-"),
+    };
+    match lang {
+        Lang::Zh => zh,
+        Lang::En => en,
+    }
+}

@@ -1,0 +1,7 @@
+//! The door over real TLS on loopback.
+
+mod harness;
+mod identity;
+mod limits;
+mod tokens;
+mod trust;
