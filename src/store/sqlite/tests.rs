@@ -88,6 +88,8 @@ async fn a_commit_takes_few_statements() {
 /// What a search for a plan must not find: a reading of a whole table that grows.
 #[tokio::test]
 async fn readings_use_indexes() {
+    // Given lists, what an index found, the numbers of segments, and the one row of the head are small.
+    const SMALL: [&str; 5] = ["SCAN found", "SCAN s", "SCAN segments", "SCAN head", "SCAN CONSTANT ROW"];
     let home = TemporaryFile::fresh().await;
     Ledger::open(&home).await.publish((0..50).map(nonconformity).collect()).await;
     let mut connection = home.connect().await;
@@ -100,8 +102,6 @@ async fn readings_use_indexes() {
             .iter()
             .map(|row| row.get::<String, _>("detail"))
             .collect();
-        // Given lists, what an index found, the numbers of segments, and the one row of the head are small.
-        const SMALL: [&str; 5] = ["SCAN found", "SCAN s", "SCAN segments", "SCAN head", "SCAN CONSTANT ROW"];
         let small = |line: &&String| line.contains("VIRTUAL TABLE") || SMALL.contains(&line.as_str());
         let reads_all = |line: &&String| line.starts_with("SCAN") || line.contains("AUTOMATIC");
         let scans: Vec<_> = plan.iter().filter(reads_all).filter(|line| !small(line)).collect();
