@@ -1,8 +1,10 @@
 //! Tests of the engine: a host in memory that reads, commits and sends at once, or when a test says so.
 
+mod history;
 mod model;
 mod order;
 mod pitfalls;
+mod sessions;
 mod verbs;
 
 use std::collections::{BTreeMap, VecDeque};
