@@ -92,7 +92,7 @@ mod tests {
             product_kinds: 0b100,
             failed_items: 0b10,
             step: Some(Step::Begin(State::Notified)),
-            credit_code: CreditCode::parse("91350211M000100Y43").ok(),
+            credit_code: CreditCode::parse("91440300723009295R").ok(),
             name_key: String::new(),
             published: true,
         }
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn every_list_must_match_and_within_a_list_any() {
-        let code = CreditCode::parse("91350211M000100Y43").expect("a code");
+        let code = CreditCode::parse("91440300723009295R").expect("a code");
         let matching = Filter {
             feeds: vec![Feed::Notices, Feed::FailedProducts],
             kinds: vec![Kind::Nonconformity],

@@ -7,17 +7,31 @@ use super::*;
 #[derive(Debug, Clone)]
 pub(super) enum Op {
     Publish(Vec<u8>),
-    Attach { who: u8, take_over: bool },
-    Detach { drained: bool },
+    /// Many that are not for this subscription.
+    PublishOthers,
+    Attach {
+        who: u8,
+        take_over: bool,
+    },
+    Detach {
+        drained: bool,
+    },
     Drain,
     Window(u32),
     Settle(Vec<(u16, u8)>),
     AckAll,
-    SettleOld { which: u16, verb: u8 },
+    SettleOld {
+        which: u16,
+        verb: u8,
+    },
     Wait(u8),
-    LetGo { succeeds: bool },
+    LetGo {
+        succeeds: bool,
+    },
     LetAllGo,
-    Crash { committed: bool },
+    Crash {
+        committed: bool,
+    },
     Redrive(u8),
     Discard(u8),
     Permit(bool),
@@ -30,6 +44,7 @@ pub(super) enum Op {
 pub(super) fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         6 => prop::collection::vec(0_u8..5, 1..8).prop_map(Op::Publish),
+        1 => Just(Op::PublishOthers),
         4 => (0_u8..3, any::<bool>()).prop_map(|(who, take_over)| Op::Attach { who, take_over }),
         2 => any::<bool>().prop_map(|drained| Op::Detach { drained }),
         1 => Just(Op::Drain),

@@ -51,7 +51,7 @@ impl Model {
         spec.retry.rate_per_second = shape.rate;
         (spec.max_in_flight, spec.max_span) = (shape.max_in_flight, shape.max_span);
         let mut host = Host::new(spec);
-        host.hold = true;
+        (host.hold, host.page) = (true, 3_000);
         let mut model = Self {
             host,
             shape,
@@ -115,6 +115,7 @@ impl Model {
                     self.host.ledger.push((*key < 4).then(|| (format!("k{key}"), 60 + 90 * u64::from(*key))));
                 }
             }
+            Op::PublishOthers => self.host.ledger.extend(std::iter::repeat_n(None, 5_000)),
             Op::Attach { who, take_over } => {
                 let id = SessionId([*who; 16]);
                 let window = Window { records: 4, bytes: 2_000 };
