@@ -1,99 +1,23 @@
 //! A change on its way to the store: planned, started, and what is true once it stands or failed.
 
-use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
+use std::collections::BTreeSet;
 
 use super::{
     ack::{move_floor, skipped_chunks},
     engine::{Engine, Job, Request},
-    lease::Deciding,
-    messages::{LossReason, LostLease, Output, Persist, PersistKind, SettleResult, SettledItem, Tally},
-    order::{Held, LaneId, Lanes, NO_LANE},
+    messages::{LossReason, Output, Persist, PersistKind, SettleResult, SettledItem},
+    plan::{End, How, Plan, tally},
     retry::SECOND,
     session::Session,
-    state::{CHUNK_POSITIONS, SubscriptionDelta, SubscriptionState, apply},
+    state::{CHUNK_POSITIONS, SubscriptionDelta, apply},
 };
-use crate::domain::ids::{Micros, Position};
+use crate::domain::ids::Micros;
 
 /// Skips are persisted at least this often.
 pub(super) const SKIPS: Micros = 10 * SECOND;
 
 /// After a failed commit the engine waits this long before it proposes changes of its own accord.
 const PATIENCE: Micros = SECOND;
-
-/// What a change makes of a position.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum How {
-    Acked,
-    /// Failed, waits for another attempt.
-    Retried,
-    /// To the dead letters; `blocks`: its lane waits.
-    Dead {
-        blocks: bool,
-    },
-    Released,
-    Suspected,
-    Withheld,
-    Redriven,
-    Discarded,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(super) struct End {
-    pub position: Position,
-    pub lane: LaneId,
-    pub how: How,
-    /// Lease that ran out.
-    pub expired: bool,
-}
-
-/// A change being planned.
-#[derive(Debug)]
-pub(super) struct Plan {
-    pub delta: SubscriptionDelta,
-    pub ends: Vec<End>,
-    /// Held lanes as they will be.
-    pub held: BTreeMap<LaneId, Held>,
-    /// Failures in a row as they will be; `None` = as they are.
-    pub failures: Option<u32>,
-    pub circuit_open: Option<Micros>,
-}
-
-impl Plan {
-    pub(super) fn new(state: &SubscriptionState) -> Self {
-        Self {
-            delta: SubscriptionDelta::empty(state.row.key.clone(), state.epoch),
-            ends: Vec::new(),
-            held: BTreeMap::new(),
-            failures: None,
-            circuit_open: state.circuit_open_since,
-        }
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.ends.is_empty()
-    }
-
-    pub(super) fn end(&mut self, position: Position, lane: LaneId, how: How) {
-        self.ends.push(End { position, lane, how, expired: false });
-    }
-
-    /// The lane as it will be, if it is held.
-    pub(super) fn held(&mut self, lanes: &Lanes, lane: LaneId) -> Option<&mut Held> {
-        match self.held.entry(lane) {
-            Entry::Occupied(entry) => Some(entry.into_mut()),
-            Entry::Vacant(entry) => Some(entry.insert(lanes.get(lane)?.held.as_deref()?.clone())),
-        }
-    }
-
-    /// The lane as it will be, held by `position` if it is not held yet.
-    pub(super) fn held_or_new(&mut self, lanes: &Lanes, lane: LaneId, position: Position, since: Micros) -> Option<&mut Held> {
-        if self.held(lanes, lane).is_none() {
-            let key = lanes.get(lane)?.key.clone()?;
-            self.held.insert(lane, Held::new(key, position, since));
-        }
-        self.held.get_mut(&lane)
-    }
-}
 
 /// What a change is for, with what it needs when it stands.
 #[derive(Debug)]
@@ -133,24 +57,6 @@ impl Change {
             _ => None,
         }
     }
-}
-
-fn tally(ends: &[End]) -> Tally {
-    let mut tally = Tally::default();
-    for end in ends {
-        let list = match end.how {
-            How::Acked => &mut tally.acked,
-            How::Retried => &mut tally.retried,
-            How::Dead { .. } => &mut tally.dead,
-            How::Released => &mut tally.released,
-            How::Suspected => &mut tally.suspected,
-            How::Withheld => &mut tally.withheld,
-            How::Redriven => &mut tally.redriven,
-            How::Discarded => &mut tally.discarded,
-        };
-        list.push(end.position);
-    }
-    tally
 }
 
 fn answer(request: &Request, results: impl Iterator<Item = SettleResult>) -> Output {
@@ -290,7 +196,7 @@ impl Engine {
     fn write_blocked(&self, plan: &mut Plan) {
         let lanes: BTreeSet<_> = plan.held.keys().chain(&self.unsynced).copied().collect();
         for id in lanes {
-            let Some((lane, key)) = self.lanes.get(id).and_then(|lane| Some((lane, lane.key.as_ref()?))) else { continue };
+            let Some((lane, key)) = self.lanes.get(id).and_then(|lane| Some((lane, lane.key.as_deref()?))) else { continue };
             let held = plan.held.get(&id).or(lane.held.as_deref()).filter(|held| !held.is_over());
             match (held.map(|held| &held.row), self.state.blocked.get(key)) {
                 (Some(row), kept) if Some(row) != kept => plan.delta.put_blocked.push(row.clone()),
@@ -342,121 +248,5 @@ impl Engine {
         self.open.skipped_from = Some(self.state.floor + 1);
         self.not_before = self.now.saturating_add(PATIENCE);
         self.advance();
-    }
-
-    /// Does in memory what the change has made durable.
-    fn finish(&mut self, ends: &[End]) {
-        let mut lost = Vec::new();
-        for end in ends {
-            match end.how {
-                How::Released => {
-                    self.clear_marks(end);
-                    let released = self.flight.get(end.position).map(|slot| slot.token);
-                    self.take_back(end.lane, end.position, &mut lost);
-                    // It was given back: that is not news to the consumer.
-                    lost.retain(|lease: &LostLease| Some(lease.token) != released);
-                }
-                How::Redriven | How::Discarded => self.finish_letter(end),
-                How::Acked | How::Retried | How::Dead { .. } | How::Suspected | How::Withheld => {
-                    self.finish_passed(end, &mut lost);
-                }
-            }
-        }
-        for lane in self.unsynced.iter().copied().collect::<Vec<_>>() {
-            self.after(lane);
-        }
-        self.open.trim(&self.flight);
-        self.tell_lost(lost);
-    }
-
-    fn clear_marks(&mut self, end: &End) {
-        if let Some(lane) = self.lanes.get_mut(end.lane) {
-            lane.broken = None;
-        }
-    }
-
-    fn finish_letter(&mut self, end: &End) {
-        if end.how == How::Redriven {
-            self.plan_attempt(end.position);
-        }
-        if let Some(held) = self.lanes.get_mut(end.lane).and_then(|lane| lane.held.as_mut()) {
-            held.freed(end.position);
-            self.after(end.lane);
-        }
-    }
-
-    fn finish_passed(&mut self, end: &End, lost: &mut Vec<LostLease>) {
-        let slot = self.flight.remove(end.position);
-        if let Some(slot) = slot.as_ref().filter(|_| end.expired) {
-            lost.push(LostLease { position: end.position, token: slot.token, reason: LossReason::Expired });
-        }
-        if end.lane == NO_LANE {
-            if end.how == How::Retried {
-                self.plan_attempt(end.position);
-            }
-            return;
-        }
-        let Some(lane) = self.lanes.get_mut(end.lane) else { return };
-        if slot.is_some() && lane.queue.front() == Some(&end.position) {
-            lane.queue.pop_front();
-            (lane.out, lane.settling) = (lane.out.saturating_sub(1), lane.settling.saturating_sub(1));
-        }
-        match end.how {
-            How::Retried | How::Dead { blocks: true } => self.stop_lane(end, lost),
-            _ => {
-                if let Some(held) = &mut lane.held {
-                    held.passed(end.position);
-                }
-                self.renew_front(end.lane);
-            }
-        }
-        self.after(end.lane);
-    }
-
-    /// What waited behind others gets its whole lease when it is in front.
-    fn renew_front(&mut self, lane: LaneId) {
-        let front = self.lanes.get(lane).and_then(|lane| lane.queue.front().copied());
-        let (now, lease) = (self.now, self.lease());
-        if let Some(slot) = front.and_then(|position| self.flight.get_mut(position))
-            && slot.deciding != Some(Deciding::Ack)
-        {
-            slot.restart(now, lease);
-        }
-    }
-
-    /// A lane stops at a position: what was behind it is passed over, or waits where order is total.
-    fn stop_lane(&mut self, end: &End, lost: &mut Vec<LostLease>) {
-        let (now, total) = (self.now, self.lanes.is_total());
-        let Some(lane) = self.lanes.get_mut(end.lane) else { return };
-        (lane.broken, lane.settling) = (None, 0);
-        let rest: Vec<_> = if total { Vec::new() } else { lane.queue.drain(..).collect() };
-        if lane.held.is_none() {
-            let Some(key) = lane.key.clone() else { return };
-            lane.held = Some(Box::new(Held::new(key, end.position, now)));
-            self.held += 1;
-        }
-        if let Some(held) = &mut lane.held {
-            match end.how {
-                How::Dead { .. } => held.died(end.position, !rest.is_empty()),
-                _ => held.failed(end.position, !rest.is_empty()),
-            }
-        }
-        if total {
-            if let Some(front) = lane.queue.front().copied() {
-                self.take_back(end.lane, front, lost);
-            }
-            return;
-        }
-        lane.out = 0;
-        for position in rest {
-            self.urgent.remove(&position);
-            self.suspects.remove(&position);
-            let Some(slot) = self.flight.remove(position) else { continue };
-            if slot.is_sent() {
-                lost.push(LostLease { position, token: slot.token, reason: LossReason::TakenBack });
-            } else if !slot.is_out() && !slot.passed {
-                self.open.ready -= 1;
-            }
-        }
     }
 }

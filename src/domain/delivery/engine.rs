@@ -21,12 +21,11 @@ use super::{
     change::Change,
     lease::Flight,
     messages::{Candidate, LossReason, LostLease, Output, SessionId, Settlement},
-    order::{Held, LaneId, Lanes, NO_LANE},
+    order::{LaneId, Lanes, NO_LANE},
     pump::Batch,
     retry::Schedule,
     session::{Attach, Session},
-    state::{BlockedKey, DeadLetter, SubscriptionState},
-    subscription::Ordering,
+    state::{DeadLetter, SubscriptionState},
 };
 use crate::domain::{
     draft::OrderKey,
@@ -242,125 +241,6 @@ impl Engine {
 
     pub(super) fn lease_total(&self) -> Micros {
         Micros::try_from(self.state.row.spec.lease_total_ms).unwrap_or(Micros::MAX / 4_000).saturating_mul(super::retry::MILLI)
-    }
-
-    /// Forgets everything in memory and begins again from what is kept. Nothing is counted: for a delivery this is as if it had
-    /// never been sent, but for its token, which is void.
-    pub(super) fn reset(&mut self) {
-        // What was skipped need not be read again, unless a blocked row that covers a part of it is not kept yet.
-        let base = if self.unsynced.is_empty() { self.open.floor(&self.flight) } else { self.state.floor };
-        let spec = &self.state.row.spec;
-        self.flight = Flight::new();
-        self.lanes = Lanes::new(spec.ordering == Ordering::Total);
-        self.schedule = Schedule::new(&spec.retry, self.schedule.next_even());
-        self.open = Open::new(base.max(self.state.floor));
-        self.unsynced.clear();
-        self.catching.clear();
-        self.urgent.clear();
-        self.suspects.clear();
-        self.overdue.clear();
-        self.withheld.clear();
-        self.batches.clear();
-        self.held = 0;
-        let rows: Vec<_> = self.state.blocked.values().cloned().collect();
-        for row in rows {
-            self.hold(row);
-        }
-        let rows: Vec<_> = self.state.retrying.values().map(|row| (row.position, row.order_key.clone(), row.redriven)).collect();
-        for (position, order_key, redriven) in rows {
-            if redriven {
-                self.plan_attempt(position);
-            } else {
-                self.hold_for_retry(position, &order_key);
-            }
-        }
-        for lane in self.lanes.iter().map(|(lane, _)| lane).collect::<Vec<_>>() {
-            self.after(lane);
-        }
-        self.skip_passed();
-    }
-
-    /// Takes up a blocked row.
-    fn hold(&mut self, row: BlockedKey) {
-        let lane = self.lanes.intern(&row.order_key);
-        let blocks = self.state.row.spec.on_dead_letter == super::subscription::OnDeadLetter::Block;
-        let by_dead = blocks && self.state.dead.contains_key(&row.blocked_by);
-        let followers = !self.lanes.is_total();
-        let read_to = row.resume_after;
-        let held = Held { row, retries: BTreeSet::new(), by_dead, followers, read_to, catching: 0 };
-        if let Some(lane) = self.lanes.get_mut(lane) {
-            lane.held = Some(Box::new(held));
-            self.held += 1;
-        }
-    }
-
-    /// Takes up a retry that its lane waits for.
-    fn hold_for_retry(&mut self, position: Position, order_key: &OrderKey) {
-        let lane_id = self.lanes.intern(order_key);
-        let (now, followers) = (self.now, !self.lanes.is_total());
-        let Some(lane) = self.lanes.get_mut(lane_id) else { return };
-        let key = lane.key.clone().unwrap_or_else(|| order_key.clone());
-        if lane.held.is_none() {
-            self.held += 1;
-        }
-        // A blocked row stands for each retrying lane; making one up here only means that it is written with the next delta.
-        let held = lane.held.get_or_insert_with(|| Box::new(Held { followers, ..Held::new(key, position, now) }));
-        held.retries.insert(position);
-        held.row.resume_after = held.row.resume_after.max(position);
-        held.read_to = held.row.resume_after;
-    }
-
-    /// Puts a row that has its turn into the schedule.
-    pub(super) fn plan_attempt(&mut self, position: Position) {
-        let Some(row) = self.state.retrying.get(&position) else { return };
-        if self.schedule.to_read.contains(&position) {
-            return;
-        }
-        if row.failures >= self.state.row.spec.retry.max_attempts {
-            self.schedule.to_read.insert(position);
-        } else {
-            self.schedule.plan(row);
-        }
-    }
-
-    /// Brings a lane in order after something of it changed: over, next attempt, catching up, or forgotten.
-    pub(super) fn after(&mut self, lane_id: LaneId) {
-        let Some(lane) = self.lanes.get_mut(lane_id) else { return };
-        let Some(key) = lane.key.clone() else { return };
-        // Until scanning has come to where it stood before the last start, there may be more that was passed over.
-        let complete = self.open.scanned >= self.state.highest_passed();
-        if let Some(held) = lane.held.as_mut().filter(|held| held.is_catching_up()) {
-            held.followers = !(complete && held.read_to >= self.open.scanned);
-        }
-        if lane.held.as_ref().is_some_and(|held| held.is_over()) {
-            lane.held = None;
-            self.held -= 1;
-        }
-        if self.held > 0 || self.unsynced.contains(&lane_id) || self.state.blocked.contains_key(&key) {
-            if lane.held.as_ref().map(|held| &held.row) == self.state.blocked.get(&key) {
-                self.unsynced.remove(&lane_id);
-            } else {
-                self.unsynced.insert(lane_id);
-            }
-        }
-        let next = lane.held.as_ref().filter(|held| !held.by_dead).and_then(|held| held.retries.first().copied());
-        let catching = lane.held.as_ref().is_some_and(|held| held.is_catching_up());
-        if let Some(position) = next.filter(|position| !self.flight.contains(*position)) {
-            self.plan_attempt(position);
-        }
-        if catching {
-            self.catching.insert(lane_id);
-        } else {
-            self.catching.remove(&lane_id);
-        }
-        if !self.unsynced.contains(&lane_id) {
-            self.lanes.release(lane_id);
-        }
-    }
-
-    /// Jumps over positions that were passed before the last start.
-    pub(super) fn skip_passed(&mut self) {
-        self.open.scanned = self.state.passed_through(self.open.scanned);
     }
 
     /// The order key's lane of a redriven delivery is none.

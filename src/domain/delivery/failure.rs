@@ -1,11 +1,11 @@
 //! What becomes of a delivery that failed: another attempt, or the dead letters; and the failures that time brings.
 
 use super::{
-    change::{How, Plan},
     engine::Engine,
     lease::{Deciding, Stage},
     messages::Candidate,
     order::{LaneId, NO_LANE},
+    plan::{How, Plan},
     retry::{HISTORY, backoff},
     state::{DeadLetter, Failure, RetryRow},
     subscription::OnDeadLetter,

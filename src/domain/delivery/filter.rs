@@ -73,3 +73,95 @@ impl Filter {
         previous.is_some_and(|previous| self.matches(previous)).then_some(Marks { left_filter: true })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        credit_code::CreditCode,
+        feeds::Feed,
+        records::{Kind, TrackChange, TrackKind, TrackScope, TrackStep},
+        regions::Region,
+    };
+
+    fn failed() -> Attributes {
+        Attributes {
+            kind: Kind::Nonconformity,
+            withdrawn: false,
+            region: Region::parse("330100"),
+            product_kinds: 0b100,
+            failed_items: 0b10,
+            step: Some(Step::Begin(State::Notified)),
+            credit_code: CreditCode::parse("91440300723009295R").ok(),
+            name_key: String::new(),
+            published: true,
+        }
+    }
+
+    fn step(state: Option<(State, State)>, track: Option<TrackChange>) -> Attributes {
+        Attributes { kind: Kind::Disposition, step: Some(Step::Change { state, track }), ..failed() }
+    }
+
+    #[test]
+    fn every_list_must_match_and_within_a_list_any() {
+        let code = CreditCode::parse("91440300723009295R").expect("a code");
+        let matching = Filter {
+            feeds: vec![Feed::Notices, Feed::FailedProducts],
+            kinds: vec![Kind::Nonconformity],
+            region_prefixes: vec!["44".into(), "33".into()],
+            product_kinds: 0b110,
+            failed_items: 0b11,
+            states: vec![State::Confirmed, State::Notified],
+            credit_codes: vec![code],
+        };
+        assert!(matching.matches(&failed()) && Filter::default().matches(&failed()));
+        let others = [
+            Filter { feeds: vec![Feed::Notices], ..matching.clone() },
+            Filter { kinds: vec![Kind::Disposition], ..matching.clone() },
+            Filter { region_prefixes: vec!["3302".into()], ..matching.clone() },
+            Filter { product_kinds: 0b1, ..matching.clone() },
+            Filter { failed_items: 0b1, ..matching.clone() },
+            Filter { states: vec![State::Confirmed], ..matching.clone() },
+        ];
+        for other in others {
+            assert!(!other.matches(&failed()), "{other:?}");
+        }
+        let nothing_known = Attributes { region: None, credit_code: None, step: None, ..failed() };
+        for filter in [
+            Filter { region_prefixes: vec!["33".into()], ..Filter::default() },
+            Filter { credit_codes: vec![code], ..Filter::default() },
+            Filter { states: vec![State::Notified], ..Filter::default() },
+        ] {
+            assert!(!filter.matches(&nothing_known), "{filter:?}");
+        }
+    }
+
+    #[test]
+    fn who_follows_a_state_hears_when_it_is_left() {
+        let holding = Filter { states: vec![State::Confirmed], ..Filter::default() };
+        let confirmed = step(Some((State::Notified, State::Confirmed)), None);
+        let cleared = step(Some((State::Rechecking, State::Cleared)), None);
+        assert_eq!(holding.select(&confirmed, Some(&failed())), Some(Marks { left_filter: false }));
+        assert_eq!(holding.select(&cleared, Some(&confirmed)), Some(Marks { left_filter: true }));
+        assert_eq!(holding.select(&cleared, Some(&failed())), None);
+        assert_eq!(holding.select(&cleared, None), None);
+    }
+
+    #[test]
+    fn a_track_is_heard_whatever_the_states() {
+        let holding = Filter { states: vec![State::Suspended], ..Filter::default() };
+        let track = TrackChange { track: TrackKind::Seizure, step: TrackStep::Open, scope: TrackScope::Batch };
+        assert!(holding.matches(&step(None, Some(track))));
+        assert!(!holding.matches(&step(Some((State::Detected, State::Notified)), Some(track))));
+    }
+
+    #[test]
+    fn recalls() {
+        assert!(!is_recall(&failed()));
+        assert!(is_recall(&Attributes { withdrawn: true, ..failed() }));
+        for to in [State::Overturned, State::Disowned] {
+            assert!(is_recall(&step(Some((State::Confirmed, to)), None)));
+        }
+        assert!(!is_recall(&step(Some((State::Rechecking, State::Cleared)), None)));
+    }
+}

@@ -174,13 +174,14 @@ impl Flight {
         Some(slot)
     }
 
-    /// Starts the lease of a reserved delivery.
-    pub(super) fn send(&mut self, position: Position, now: Micros, lease: Micros) {
-        if let Some(slot) = self.slots.get_mut(&position) {
-            let expires = now.saturating_add(lease);
-            slot.stage = Stage::Sent { expires, base: now };
-            self.bound = self.bound.min(expires);
-        }
+    /// Starts the lease of a delivery, if it is still reserved in that batch under that token.
+    pub(super) fn send(&mut self, position: Position, batch: u64, token: Token, now: Micros, lease: Micros) -> bool {
+        let reserved = |slot: &&mut Slot| slot.token == token && slot.stage == Stage::Reserved { batch };
+        let Some(slot) = self.slots.get_mut(&position).filter(reserved) else { return false };
+        let expires = now.saturating_add(lease);
+        slot.stage = Stage::Sent { expires, base: now };
+        self.bound = self.bound.min(expires);
+        true
     }
 
     /// Makes a delivery ready again. Returns what it was.

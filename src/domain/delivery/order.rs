@@ -3,7 +3,10 @@
 //! A lane's queue is ascending; its first `out` entries are reserved or sent, the rest is not. So a delivery may be sent only
 //! when all before it in its lane are out, and settled only when all before it are settled.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::{
+    collections::{BTreeSet, HashMap, VecDeque},
+    sync::Arc,
+};
 
 use super::state::BlockedKey;
 use crate::domain::{
@@ -36,7 +39,8 @@ pub(super) struct Held {
 }
 
 impl Held {
-    pub(super) fn new(order_key: OrderKey, position: Position, since: Micros) -> Self {
+    pub(super) fn new(order_key: &OrderKey, position: Position, since: Micros) -> Self {
+        let order_key = order_key.clone();
         Self {
             row: BlockedKey { order_key, blocked_by: position, resume_after: position, since },
             retries: BTreeSet::new(),
@@ -118,7 +122,7 @@ impl Held {
 /// One lane.
 #[derive(Debug, Default)]
 pub(super) struct Lane {
-    pub key: Option<OrderKey>,
+    pub key: Option<Arc<OrderKey>>,
     /// Ascending.
     pub queue: VecDeque<Position>,
     /// How many at the front are reserved or sent.
@@ -143,7 +147,7 @@ impl Lane {
 /// All lanes that have something queued or held.
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
-    by_key: HashMap<OrderKey, LaneId>,
+    by_key: HashMap<Arc<OrderKey>, LaneId>,
     slab: Vec<Lane>,
     free: Vec<LaneId>,
     /// Order is total: lane 0 is the only one.
@@ -175,8 +179,9 @@ impl Lanes {
             self.slab.push(Lane::default());
             self.slab.len() - 1
         });
-        self.slab[id].key = Some(key.clone());
-        self.by_key.insert(key.clone(), id);
+        let key = Arc::new(key.clone());
+        self.slab[id].key = Some(Arc::clone(&key));
+        self.by_key.insert(key, id);
         id
     }
 

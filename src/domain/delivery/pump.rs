@@ -205,13 +205,7 @@ impl Engine {
                 continue;
             };
             let (now, lease) = (self.now, self.lease());
-            deliveries.retain(|delivery| {
-                let still = self.is_reserved(delivery, id);
-                if still {
-                    self.flight.send(delivery.position, now, lease);
-                }
-                still
-            });
+            deliveries.retain(|delivery| self.flight.send(delivery.position, id, delivery.token, now, lease));
             if !deliveries.is_empty() {
                 let lease_expires_at = now.saturating_add(lease);
                 self.outbox.push(Output::Send { batch_id: id, session, lease_expires_at, deliveries });

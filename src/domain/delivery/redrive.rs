@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::{
-    change::{Goal, How, Plan},
+    change::Goal,
     engine::{Engine, Job},
     order::LaneId,
+    plan::{How, Plan},
     state::{DeadLetter, RetryRow},
 };
 use crate::domain::{

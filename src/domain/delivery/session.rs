@@ -1,11 +1,12 @@
 //! Who is attached, and what becomes of its leases when it goes.
 
 use super::{
-    change::{Goal, How, Plan},
+    change::Goal,
     engine::{Engine, Job},
     lease::{Slot, Stage},
     messages::{AttachRefused, Delivery, LossReason, LostLease, Output, SessionId, Window},
     order::NO_LANE,
+    plan::{How, Plan},
     retry::SECOND,
 };
 use crate::domain::ids::{Micros, Position};

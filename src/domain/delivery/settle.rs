@@ -5,11 +5,11 @@
 //! back those behind it. The items of one request are judged by position, so that a request may list them in any order.
 
 use super::{
-    change::{How, Plan},
     engine::{Engine, Job, Probe, Request},
     lease::Deciding,
     messages::{SettleResult, Settlement, Token, Verb},
     order::NO_LANE,
+    plan::{How, Plan},
     retry::asked,
 };
 use crate::domain::ids::{Micros, Position};

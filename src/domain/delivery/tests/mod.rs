@@ -1,8 +1,10 @@
 //! Tests of the engine: a host in memory that reads, commits and sends at once, or when a test says so.
 
+mod history;
 mod model;
 mod order;
 mod pitfalls;
+mod sessions;
 mod verbs;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -70,6 +72,8 @@ pub(super) struct Host {
     pub engine: Engine,
     pub seed: u64,
     pub now: Micros,
+    /// Positions of a page: few, so that scanning takes several steps.
+    pub page: u64,
     /// Commits are held back.
     pub hold: bool,
     pub held: VecDeque<Output>,
@@ -97,6 +101,7 @@ impl Host {
             letters: BTreeMap::new(),
             seed: 7,
             now: 1_000 * SECOND,
+            page: 50,
             hold: false,
             held: VecDeque::new(),
             inbox: BTreeMap::new(),
@@ -166,8 +171,7 @@ impl Host {
         let Some(want) = self.engine.wants() else { return false };
         match want {
             Want::Scan { after, upto, max } => {
-                // Pages of 50 positions, so that scanning takes several steps.
-                let end = upto.min(after + 50);
+                let end = upto.min(after + self.page);
                 let rows: Vec<_> = (after + 1..=end).filter_map(|position| self.candidate(position)).collect();
                 let end = rows.get(max).map_or(end, |row| row.position - 1);
                 let rows = rows.into_iter().take(max).collect();

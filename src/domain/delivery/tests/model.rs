@@ -4,86 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use proptest::prelude::*;
 
-use super::*;
-
-#[derive(Debug, Clone)]
-enum Op {
-    Publish(Vec<u8>),
-    Attach { who: u8, take_over: bool },
-    Detach { drained: bool },
-    Drain,
-    Window(u32),
-    Settle(Vec<(u16, u8)>),
-    AckAll,
-    SettleOld { which: u16, verb: u8 },
-    Wait(u8),
-    LetGo { succeeds: bool },
-    LetAllGo,
-    Crash { committed: bool },
-    Redrive(u8),
-    Discard(u8),
-    Permit(bool),
-    Stall(bool),
-    Pause(bool),
-    Heartbeat,
-    Rest,
-}
-
-fn op() -> impl Strategy<Value = Op> {
-    prop_oneof![
-        6 => prop::collection::vec(0_u8..5, 1..8).prop_map(Op::Publish),
-        4 => (0_u8..3, any::<bool>()).prop_map(|(who, take_over)| Op::Attach { who, take_over }),
-        2 => any::<bool>().prop_map(|drained| Op::Detach { drained }),
-        1 => Just(Op::Drain),
-        1 => (1_u32..6).prop_map(Op::Window),
-        12 => prop::collection::vec((any::<u16>(), 0_u8..12), 1..6).prop_map(Op::Settle),
-        4 => Just(Op::AckAll),
-        3 => (any::<u16>(), 0_u8..12).prop_map(|(which, verb)| Op::SettleOld { which, verb }),
-        6 => (0_u8..6).prop_map(Op::Wait),
-        10 => prop::bool::weighted(0.75).prop_map(|succeeds| Op::LetGo { succeeds }),
-        6 => Just(Op::LetAllGo),
-        2 => any::<bool>().prop_map(|committed| Op::Crash { committed }),
-        2 => (0_u8..4).prop_map(Op::Redrive),
-        1 => (0_u8..4).prop_map(Op::Discard),
-        2 => prop::bool::weighted(0.7).prop_map(Op::Permit),
-        2 => prop::bool::weighted(0.3).prop_map(Op::Stall),
-        1 => prop::bool::weighted(0.3).prop_map(Op::Pause),
-        1 => Just(Op::Heartbeat),
-        3 => Just(Op::Rest),
-    ]
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Shape {
-    total: bool,
-    block: bool,
-    max_attempts: u32,
-    circuit: u32,
-    max_in_flight: u32,
-    max_span: u32,
-    rate: u32,
-    look_ahead: usize,
-    batch: usize,
-}
-
-fn shape() -> impl Strategy<Value = Shape> {
-    let limits = (prop::sample::select(vec![2_u32, 3, 100]), prop::sample::select(vec![0_u32, 0, 4]));
-    let sizes = (prop::sample::select(vec![3_u32, 1_000]), prop::sample::select(vec![5_u32, 1_000_000]));
-    let reads = (prop::sample::select(vec![3_u32, 1_000]), prop::sample::select(vec![2_usize, 5, 1_000]), 1_usize..8);
-    (prop::bool::weighted(0.25), any::<bool>(), limits, sizes, reads).prop_map(
-        |(total, block, (max_attempts, circuit), (max_in_flight, max_span), (rate, look_ahead, batch))| Shape {
-            total,
-            block,
-            max_attempts,
-            circuit,
-            max_in_flight,
-            max_span,
-            rate,
-            look_ahead,
-            batch,
-        },
-    )
-}
+use super::{
+    history::{Op, Shape, op, shape, verb_of},
+    *,
+};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
@@ -127,7 +51,7 @@ impl Model {
         spec.retry.rate_per_second = shape.rate;
         (spec.max_in_flight, spec.max_span) = (shape.max_in_flight, shape.max_span);
         let mut host = Host::new(spec);
-        host.hold = true;
+        (host.hold, host.page) = (true, 3_000);
         let mut model = Self {
             host,
             shape,
@@ -164,18 +88,6 @@ impl Model {
         earlier.map(|(p, _)| *p).filter(|p| self.key(*p) == key).collect()
     }
 
-    fn verb(number: u8) -> Verb {
-        match number {
-            0..=5 => Verb::Ack,
-            6 => retry("busy"),
-            7 => Verb::Retry { delay_ms: 50, reason: "soon".into() },
-            8 => retry("bad_data"),
-            9 => Verb::Release,
-            10 => reject("no"),
-            _ => Verb::Extend { ms: 20_000 },
-        }
-    }
-
     fn settle(&mut self, items: Vec<Settlement>) {
         if items.is_empty() {
             return;
@@ -203,6 +115,7 @@ impl Model {
                     self.host.ledger.push((*key < 4).then(|| (format!("k{key}"), 60 + 90 * u64::from(*key))));
                 }
             }
+            Op::PublishOthers => self.host.ledger.extend(std::iter::repeat_n(None, 5_000)),
             Op::Attach { who, take_over } => {
                 let id = SessionId([*who; 16]);
                 let window = Window { records: 4, bytes: 2_000 };
@@ -221,7 +134,7 @@ impl Model {
                 let out: Vec<_> = self.out.values().map(|(delivery, _)| *delivery).collect();
                 let items = picks.iter().filter_map(|(index, verb)| {
                     let delivery = out.get(usize::from(*index) % out.len().max(1))?;
-                    Some(Settlement { position: delivery.position, token: delivery.token, verb: Self::verb(*verb) })
+                    Some(Settlement { position: delivery.position, token: delivery.token, verb: verb_of(*verb) })
                 });
                 let items = items.collect();
                 self.settle(items);
@@ -235,11 +148,12 @@ impl Model {
                 let mut tokens: Vec<_> = self.tokens.iter().map(|(token, position)| (*token, *position)).collect();
                 tokens.sort_unstable();
                 if let Some((token, position)) = tokens.get(usize::from(*which) % tokens.len().max(1)).copied() {
-                    self.settle(vec![Settlement { position, token, verb: Self::verb(*verb) }]);
+                    self.settle(vec![Settlement { position, token, verb: verb_of(*verb) }]);
                 }
             }
             Op::Wait(which) => {
-                self.host.now += [10_000, 200_000, 1_100_000, 5_000_000, 31_000_000, 700_000_000][usize::from(*which)]
+                let waits = [10_000, 200_000, 1_100_000, 5_000_000, 31_000_000, 700_000_000];
+                self.host.now += waits[usize::from(*which)];
             }
             Op::LetGo { succeeds } => self.let_go(*succeeds),
             Op::LetAllGo => (0..self.host.held.len()).for_each(|_| self.let_go(true)),
@@ -365,12 +279,11 @@ impl Model {
                     assert!(matches!(fate, Fate::Acked | Fate::Discarded), "an ack of {position} was confirmed: {fate:?}");
                 }
                 (SettleResult::Ok, Verb::Reject { .. }) => assert_eq!(fate, Fate::Dead, "a reject of {position} was confirmed"),
-                (SettleResult::Ok | SettleResult::Retryable, _) => {}
                 (SettleResult::Stale, Verb::Ack) => assert_ne!(asked.stood, Fate::Acked, "the ack of {position} stood"),
                 (SettleResult::Stale, Verb::Reject { .. }) => {
                     assert!(asked.stood != Fate::Dead || fate != Fate::Dead, "the reject of {position} stood");
                 }
-                (SettleResult::Stale, _) => {}
+                (SettleResult::Ok | SettleResult::Retryable | SettleResult::Stale, _) => {}
                 (SettleResult::OutOfOrder, _) => assert!(asked.behind, "{position} is the first"),
                 (SettleResult::Unknown, _) => panic!("{:?} was given out for {position}", asked.token),
             }

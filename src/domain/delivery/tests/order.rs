@@ -174,3 +174,42 @@ fn rows_passed_over_during_a_commit_are_not_lost() {
     host.wait(11);
     assert!(host.is_finished());
 }
+
+#[test]
+fn a_grant_that_changes_while_rows_are_passed_over_loses_none() {
+    let mut host = Host::with(spec(), &["a", "b"]);
+    host.say(&[(1, retry("no"))]);
+    host.wait(2);
+    host.hold = true;
+    host.settle(&[(1, Verb::Ack), (2, Verb::Ack)]);
+    host.publish(&["a", "a"]);
+    host.let_go(true);
+    host.hold = false;
+    host.held.clear();
+    host.engine.permit(host.now, false);
+    host.engine.permit(host.now, true);
+    host.inbox.clear();
+    host.run();
+    assert_eq!(host.out(), [3, 4]);
+    assert_eq!(host.ack(&[3, 4]), [Ok; 2]);
+    host.wait(11);
+    assert!(host.is_finished());
+}
+
+#[test]
+fn catching_up_goes_on_after_a_restart_although_scanning_begins_far_below() {
+    let mut keys = vec!["x", "a", "a"];
+    keys.extend(std::iter::repeat_n("-", 5_000));
+    let mut host = Host::with(spec(), &keys);
+    host.say(&[(2, retry("no"))]);
+    host.wait(10);
+    assert!(host.stored.is_passed(3) && host.stored.floor == 0, "3 is passed over for good, and 1 pins the floor");
+    host.ack(&[2]);
+    assert_eq!(host.out(), [1, 3]);
+    host.crash();
+    host.attach(TWO, WIDE, false);
+    assert_eq!(host.out(), [1, 3]);
+    assert_eq!(host.ack(&[1, 3]), [Ok; 2]);
+    host.wait(11);
+    assert!(host.is_finished());
+}

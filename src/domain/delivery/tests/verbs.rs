@@ -1,4 +1,4 @@
-//! Verbs, attempts, leases, sessions, windows.
+//! Verbs, attempts, dead letters.
 
 use super::*;
 
@@ -16,47 +16,6 @@ fn everything_is_sent_once_and_acks_move_the_floor() {
     assert!(host.stored.chunks.is_empty() || host.stored.highest_passed() <= 4);
     assert!(host.sent_now().is_empty());
     assert!(host.is_finished());
-}
-
-#[test]
-fn nothing_is_sent_before_the_epoch_is_durable() {
-    let mut host = Host::new(spec());
-    host.hold = true;
-    host.publish(&["a"]);
-    host.attach(ONE, WIDE, false);
-    assert!(host.sent.is_empty() && host.attached.is_empty());
-    assert_eq!(host.held.len(), 1);
-    host.let_go(true);
-    assert_eq!(host.attached, [(ONE, 1, false)]);
-    host.let_go(true);
-    assert_eq!(host.sent[0].token.epoch, 1);
-}
-
-#[test]
-fn a_disclosure_that_fails_sends_nothing_and_counts_nothing() {
-    let mut host = Host::with(spec(), &[]);
-    host.hold = true;
-    host.publish(&["a", "a", "b"]);
-    host.let_go(false);
-    assert!(host.sent.is_empty());
-    host.let_go(true);
-    assert_eq!(host.sent.iter().map(|d| (d.position, d.attempt)).collect::<Vec<_>>(), [(1, 1), (2, 1), (3, 1)]);
-}
-
-#[test]
-fn batches_are_sent_in_the_order_reserved() {
-    let mut host = Host::with(spec(), &[]);
-    host.hold = true;
-    host.publish(&["a"]);
-    host.publish(&["a"]);
-    let second = host.held.pop_back().expect("two batches");
-    assert!(matches!(second, Output::Reserve { batch_id: 2, .. }));
-    host.engine.committed(2, host.now);
-    host.run();
-    assert!(host.sent.is_empty(), "the first is not committed");
-    host.let_go(false);
-    host.let_go(true);
-    assert_eq!(host.sent_now(), [1, 2], "2 was not sent ahead of 1");
 }
 
 #[test]
@@ -194,6 +153,7 @@ fn settles_that_come_during_a_commit_become_one_change() {
 }
 
 #[test]
+<<<<<<< HEAD
 fn a_lease_that_runs_out_counts_and_is_told() {
     let mut host = Host::with(spec(), &["a"]);
     let token = host.inbox[&1].token;
@@ -409,6 +369,8 @@ fn skips_are_kept_without_an_act_within_ten_seconds() {
 }
 
 #[test]
+=======
+>>>>>>> w-delivery
 fn redriven_letters_start_again_marked_and_exempt_from_order() {
     let mut host = Host::with(spec(), &["a", "a", "b"]);
     host.say(&[(1, reject("no")), (2, retry("no"))]);
