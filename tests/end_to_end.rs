@@ -131,7 +131,7 @@ async fn a_stream_that_is_cut_resumes_without_loss_or_double() {
     let summary = soon("the subscriber's end", running).await.expect("no panic").expect("in good order");
     assert_eq!(summary.unconfirmed, 0);
     assert!(summary.counts.streams >= 4, "it was cut three times: {:?}", summary.counts);
-    let seen = seen.lock().expect("no test panics with it");
+    let seen = seen.lock().expect("no test panics with it").clone();
     assert_eq!(seen.len(), 200);
     assert!(seen.values().all(|handled| handled == &[(1, false)]), "each was handled once: {seen:?}");
     exchange.stop_and_check().await;
@@ -371,8 +371,8 @@ async fn the_purpose_is_asked_for_where_the_feed_wants_it() {
     exchange.stop_and_check().await;
 }
 
-fn at(position: u64) -> Option<proto::AsOf> {
-    Some(proto::AsOf { at: Some(At::Position(position)) })
+fn at(position: u64) -> proto::AsOf {
+    proto::AsOf { at: Some(At::Position(position)) }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -397,7 +397,7 @@ async fn enterprises_and_records_are_pulled_as_they_were_known() {
     assert_eq!((file.nonconformities[0].state.as_str(), file.on_allow_list), ("overturned", true));
     assert_eq!(answer.basis.as_ref().map(|basis| basis.position), Some(4));
     assert!(answer.basis.is_some_and(|basis| basis.evidence_index > 0));
-    let before = commerce.enterprise(proto::GetEnterpriseRequest { min_position: 0, ..ask(at(2)) }).await.expect("found");
+    let before = commerce.enterprise(proto::GetEnterpriseRequest { min_position: 0, ..ask(Some(at(2))) }).await.expect("found");
     let before_file = before.enterprise.expect("a file");
     assert_eq!((before_file.nonconformities[0].state.as_str(), before_file.on_allow_list), ("confirmed", false));
     assert_eq!(before.basis.map(|basis| basis.position), Some(2));
@@ -437,7 +437,7 @@ async fn enterprises_and_records_are_pulled_as_they_were_known() {
         }
     }
     assert_eq!(listed, [1, 2, 3, 4]);
-    let past = proto::ListRecordsRequest { as_of: at(2), purpose, ..Default::default() };
+    let past = proto::ListRecordsRequest { as_of: Some(at(2)), purpose, ..Default::default() };
     let past = customs.list(past).await.expect("a page").records;
     assert_eq!(past.iter().map(|record| record.position).collect::<Vec<_>>(), [1, 2]);
     exchange.stop_and_check().await;

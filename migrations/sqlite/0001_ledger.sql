@@ -65,8 +65,18 @@ CREATE INDEX revision_kind ON revision (kind);
 
 CREATE TABLE record_key (
     -- What records can be found by: hashes of labelled texts. A record stays filed under keys of earlier revisions.
+    -- Keys are as good as random, and a random insert costs a page of the log: cut by position, all inserts of a time touch one
+    -- small tree, however large the ledger is. Readers look into each segment.
+    segment        INTEGER NOT NULL,                         -- position of the revision that filed it, divided by 16,384
     key            INTEGER NOT NULL,                         -- first 8 bytes of the digest of label and text
     position       INTEGER NOT NULL,                         -- first position of the record; for order keys each revision's own
+    PRIMARY KEY (segment, key, position)
+) WITHOUT ROWID;
+
+CREATE TABLE register_key (
+    -- The names of the survey rows, in one piece: read for every producer named without a code, under the head lock.
+    key            INTEGER NOT NULL,                         -- strict or form key of the name, hashed
+    position       INTEGER NOT NULL,                         -- first position of the survey record
     PRIMARY KEY (key, position)
 ) WITHOUT ROWID;
 

@@ -33,6 +33,7 @@ pub(super) fn check(config: &Config, findings: &mut Findings) {
     findings.within("store", |f| {
         within(f, "readers", config.store.readers, 1..=64);
         within(f, "page_cache_mib", config.store.page_cache_mib, 1..=4096);
+        within(f, "limit_mib", config.store.limit_mib, 0..=1 << 30);
     });
     findings.within("evidence", |f| {
         within(f, "checkpoint_seconds", config.evidence.checkpoint_seconds, 1..=24 * hour);

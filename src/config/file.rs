@@ -99,11 +99,13 @@ pub struct StoreSection {
     pub readers: u32,
     /// Memory for shared pages, MiB.
     pub page_cache_mib: u64,
+    /// The ledger's file grows to this many MiB, then the store is full; 0 = as far as the disk allows.
+    pub limit_mib: u64,
 }
 
 impl Default for StoreSection {
     fn default() -> Self {
-        Self { path: "data/tongbao.sqlite".into(), readers: 4, page_cache_mib: 32 }
+        Self { path: "data/tongbao.sqlite".into(), readers: 4, page_cache_mib: 32, limit_mib: 0 }
     }
 }
 

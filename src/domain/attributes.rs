@@ -58,6 +58,7 @@ impl Attributes {
 /// | `seller` | code, else strict key, of the sampled party | nonconformity |
 /// | `survey-name`, `survey-form` | strict and form key of the enterprise | survey |
 /// | `refers` | id of the nonconformity | disposition |
+/// | `code` | code of its nonconformity, or that its producer's name resolved to; added at commit | disposition, nonconformity without a code |
 /// | `declaration` | declaration number | action |
 ///
 /// Kept few on purpose: every key is a row to write for every revision.

@@ -40,10 +40,7 @@ pub const ONCE: RetryPolicy = RetryPolicy {
 
 /// Waits for what has to happen.
 pub async fn soon<T>(what: &str, happens: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(PATIENCE, happens).await {
-        Ok(happened) => happened,
-        Err(_) => panic!("waited in vain for {what}"),
-    }
+    tokio::time::timeout(PATIENCE, happens).await.unwrap_or_else(|_| panic!("waited in vain for {what}"))
 }
 
 /// Waits until something can be seen; looks often.
@@ -165,6 +162,14 @@ impl Exchange {
     pub async fn stop(&mut self) {
         if let Some(running) = self.running.take() {
             soon("the stop", running.stop()).await.expect("stopped in good order");
+        }
+    }
+
+    /// Loads the configuration anew, as SIGHUP does.
+    pub async fn reload(&self) {
+        let checked = tongbao::config::load(Some(&self.house.config_file()), []).expect("a configuration");
+        if let Some(running) = &self.running {
+            running.reload(checked).await;
         }
     }
 

@@ -42,7 +42,7 @@ const MEASURE_EVERY: Duration = Duration::from_secs(5);
 /// A gateway that runs.
 pub struct Running {
     gateway: Arc<Gateway>,
-    store: Arc<dyn Store>,
+    store: Arc<SqliteStore>,
     committer: Committer,
     screening: Arc<ArcSwap<ScreeningPolicy>>,
     trust: Arc<TrustKeeper>,
@@ -65,17 +65,18 @@ pub async fn start(checked: Checked, world: World) -> Result<Running, Failure> {
     let signer = Arc::new(keys::signer(&config.evidence)?);
     let tcp = listen(config.server.listen).await?;
     let store = open_store(&config, &world).await?;
+    let shared: Arc<dyn Store> = store.clone();
     let metrics = Arc::new(Metrics::new());
-    let readiness = Arc::new(Ready { store: store.clone(), tls: tls.clone(), world: world.clone() });
+    let readiness = Arc::new(Ready { store: shared.clone(), tls: tls.clone(), world: world.clone() });
     let telemetry = Listener::open(config.telemetry.listen, metrics.clone(), readiness).await?;
-    let committer = Committer::start(store.clone(), world.clone(), Bounds::default()).await?;
+    let committer = Committer::start(shared.clone(), world.clone(), Bounds::default()).await?;
     let (refusals, recorder) = RefusalLog::new(world.clone());
     let (stop, finish, tasks) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
     let register_digest = digest_of(&config);
     let register = Arc::new(ArcSwap::from_pointee(register));
     let screening = Arc::new(ArcSwap::from_pointee(screening));
     let gateway = Arc::new(Gateway::new(Parts {
-        store: store.clone(),
+        store: shared.clone(),
         committer: committer.clone(),
         signer,
         register: register.clone(),
@@ -106,7 +107,7 @@ pub async fn start(checked: Checked, world: World) -> Result<Running, Failure> {
     tasks.spawn(record_refusals(recorder, committer.clone(), finish.clone()));
     let interval = Duration::from_secs(config.evidence.checkpoint_seconds);
     tasks.spawn(tasks::sign_checkpoints(gateway.clone(), interval, finish.clone()));
-    tasks.spawn(measure(store.clone(), committer.clone(), metrics, finish.clone()));
+    tasks.spawn(measure(shared, committer.clone(), metrics, finish.clone()));
     tasks.spawn(tell(telemetry, finish.clone()));
     Ok(Running {
         gateway,
@@ -134,11 +135,15 @@ impl Running {
         self.telemetry
     }
 
-    /// Takes over a new configuration as far as it can change in flight: certificates, revocation lists, register, screening. The
-    /// register is taken over only when that could be recorded.
+    /// Takes over a new configuration as far as it can change in flight: certificates, revocation lists, the limit on the store's
+    /// size, register, screening. The register is taken over only when that could be recorded.
     pub async fn reload(&self, checked: Checked) {
         if let Err(error) = self.trust.refresh() {
             tracing::error!(%error, "certificates were not loaded anew; the old ones stand");
+        }
+        // First: in a store that is full, nothing else can be recorded.
+        if let Err(error) = self.store.set_size_limit(size_limit(&checked.config)).await {
+            tracing::error!(%error, "the limit on the store's size stays as it was");
         }
         let digest = digest_of(&checked.config);
         match self.gateway.administer("register.load", vec![format!("register:{digest}")]).await {
@@ -191,10 +196,15 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
     })
 }
 
-async fn open_store(config: &Config, world: &World) -> Result<Arc<dyn Store>, Failure> {
+async fn open_store(config: &Config, world: &World) -> Result<Arc<SqliteStore>, Failure> {
     door::folder_of_store(config)?;
-    let store = SqliteStore::open(&config.store.path, world.random_u128(), &Options::default()).await?;
+    let store = SqliteStore::open(&config.store.path, world.random_u128(), &Options { size_limit: size_limit(config) }).await?;
     Ok(Arc::new(store))
+}
+
+/// The limit on the ledger's file, bytes.
+fn size_limit(config: &Config) -> Option<u64> {
+    Some(config.store.limit_mib << 20).filter(|bytes| *bytes > 0)
 }
 
 fn policy_of(config: &Config) -> Policy {

@@ -117,7 +117,8 @@ pub struct RefusedItem {
     pub index: usize,
     /// Its id.
     pub record_id: RecordId,
-    /// Stable token: `CONTENT_CONFLICT`, `REVISION_GAP`, `KIND_CHANGED`, `ILLEGAL_STEP`, `UNKNOWN_NONCONFORMITY`.
+    /// Stable token: `CONTENT_CONFLICT`, `REVISION_GAP`, `KIND_CHANGED`, `ILLEGAL_STEP`, `UNKNOWN_NONCONFORMITY`,
+    /// `NONCONFORMITY_CHANGED`.
     pub reason: &'static str,
     /// In words, naming what stands and what was asked.
     pub text: Text,

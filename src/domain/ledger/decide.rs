@@ -137,3 +137,115 @@ fn complete(mut evidence: EvidenceDraft, items: &[PublishedItem], revisions: &[N
     evidence.counts.extend([("new", revisions.len() as u64), ("duplicate", duplicates as u64)]);
     evidence
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::{
+        attributes::{attributes_of, subjects_of},
+        draft::{Draft, SealedSection, Sections},
+        evidence::{ActKind, Actor, Frontier, tree_root},
+        ids::{ParticipantId, RecordId},
+        records::{Content, Matter, examples},
+    };
+
+    fn head() -> Head {
+        Head { position: 40, committed_at: 1000, evidence_size: 0, evidence_root: Frontier::default().root() }
+    }
+
+    fn draft(n: u64, version: u8, revision: Option<u32>) -> Draft {
+        let content = Content { matter: Matter::EnterpriseSurvey(Box::new(examples::survey(n))), withdrawal: None };
+        let open = SealedSection { content: vec![version].into(), salt: [0; 16] };
+        Draft {
+            record_id: RecordId::parse(&format!("amr-330000/{n}")).expect("a record id"),
+            revision,
+            sections: Sections { open, restricted: None },
+            provenance: None,
+            attributes: attributes_of(&content, None),
+            subjects: subjects_of(&content),
+            remarks: Vec::new(),
+            content,
+        }
+    }
+
+    fn publish(drafts: Vec<Draft>, validate_only: bool) -> Act {
+        let publisher = ParticipantId::parse("amr-330000").expect("a participant");
+        Act {
+            change: Change::Publish(Box::new(Publish { publisher, drafts, validate_only })),
+            evidence: EvidenceDraft::new(ActKind::Publish, Actor::default(), "case"),
+        }
+    }
+
+    fn any_draft() -> impl Strategy<Value = Draft> {
+        (0..5_u64, 0..3_u8, proptest::option::weighted(0.3, 0..4_u32))
+            .prop_map(|(n, version, revision)| draft(n, version, revision))
+    }
+
+    fn any_act() -> impl Strategy<Value = Act> {
+        (proptest::collection::vec(any_draft(), 0..6), proptest::bool::weighted(0.2))
+            .prop_map(|(drafts, only)| publish(drafts, only))
+    }
+
+    #[test]
+    fn times_follow_the_head_and_the_clock() {
+        let act = [publish(vec![draft(1, 1, None)], false)];
+        assert_eq!(decide(&head(), 5000, ReadSet::default(), &act).head.committed_at, 5000);
+        assert_eq!(decide(&head(), 10, ReadSet::default(), &act).head.committed_at, 1001);
+    }
+
+    proptest! {
+        /// Whatever is asked: positions and indexes without gaps, the answers name what is written, and refused acts leave nothing.
+        #[test]
+        fn what_is_written_is_contiguous_and_answered(acts in proptest::collection::vec(any_act(), 0..8)) {
+            let decision = decide(&head(), 5000, ReadSet::default(), &acts);
+            let written: Vec<_> = decision.writes.revisions.iter().map(|revision| revision.stored.position).collect();
+            prop_assert_eq!(&written, &(41..41 + written.len() as u64).collect::<Vec<_>>());
+            prop_assert_eq!(decision.head.position, 40 + written.len() as u64);
+            let indexes: Vec<_> = decision.writes.evidence.iter().map(|entry| entry.index).collect();
+            prop_assert_eq!(&indexes, &(0..decision.head.evidence_size).collect::<Vec<_>>());
+            prop_assert_eq!(decision.head.evidence_root, tree_root(decision.writes.evidence.iter().map(|entry| entry.leaf)));
+
+            let mut answered = Vec::new();
+            for (act, outcome) in acts.iter().zip(&decision.outcomes) {
+                let Change::Publish(publish) = &act.change else { continue };
+                if let Outcome::Published { items, evidence_index } = outcome {
+                    prop_assert_eq!(items.len(), publish.drafts.len());
+                    let new = items.iter().filter(|item| !item.duplicate).map(|item| item.position);
+                    if publish.validate_only {
+                        prop_assert!(evidence_index.is_none() && new.clone().all(|position| position == 0));
+                    } else {
+                        prop_assert_eq!(evidence_index.is_some(), new.clone().count() > 0);
+                        answered.extend(new);
+                    }
+                }
+            }
+            prop_assert_eq!(answered, written.clone());
+            prop_assert_eq!(decision.writes.is_empty(), written.is_empty());
+            if written.is_empty() {
+                prop_assert_eq!(decision.head, head());
+            }
+        }
+
+        /// Asking again for all that was accepted writes nothing: every item is a duplicate with its position, or in conflict with
+        /// a later revision of the same group.
+        #[test]
+        fn asking_again_never_writes_twice(drafts in proptest::collection::vec(any_draft(), 1..6)) {
+            let first = publish(drafts.iter().map(|draft| Draft { revision: None, ..draft.clone() }).collect(), false);
+            let latest: Vec<_> = drafts
+                .iter()
+                .enumerate()
+                .filter(|(index, draft)| drafts[index + 1..].iter().all(|later| later.record_id != draft.record_id))
+                .map(|(_, draft)| Draft { revision: None, ..draft.clone() })
+                .collect();
+            let once = decide(&head(), 5000, ReadSet::default(), std::slice::from_ref(&first));
+            let twice = decide(&head(), 5000, ReadSet::default(), &[first, publish(latest, false)]);
+            prop_assert_eq!(once.head, twice.head);
+            let Some(Outcome::Published { items, evidence_index: None }) = twice.outcomes.last() else {
+                return Err(TestCaseError::fail(format!("{:?}", twice.outcomes)));
+            };
+            prop_assert!(items.iter().all(|item| item.duplicate));
+        }
+    }
+}

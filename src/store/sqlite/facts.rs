@@ -9,8 +9,8 @@ use super::{
     Connection,
     errors::Mapped as _,
     int,
+    keys::filed,
     read_set::{attestation_key, region_number},
-    records::order_subject,
     rows::{REVISION_COLUMNS, bind_revision},
     set_rows::{RowInsert, Writing},
 };
@@ -33,7 +33,10 @@ static RECORDS: LazyLock<RowInsert> = LazyLock::new(|| {
 
 // A later revision is filed again under keys it has kept.
 static KEYS: LazyLock<RowInsert> =
-    LazyLock::new(|| RowInsert::new("INSERT OR IGNORE INTO record_key (key, position) VALUES", 2, ""));
+    LazyLock::new(|| RowInsert::new("INSERT OR IGNORE INTO record_key (segment, key, position) VALUES", 3, ""));
+
+static REGISTER: LazyLock<RowInsert> =
+    LazyLock::new(|| RowInsert::new("INSERT OR IGNORE INTO register_key (key, position) VALUES", 2, ""));
 
 /// Writes what the group changes of the ledger.
 pub(super) async fn write(writing: &mut Writing<'_>, plan: &WritePlan) -> Result<(), StoreError> {
@@ -52,7 +55,9 @@ pub(super) async fn write(writing: &mut Writing<'_>, plan: &WritePlan) -> Result
                 .bind(record.content_digest.to_vec())
         })
         .await?;
-    KEYS.run(writing, &keys(plan), |query, (key, position)| query.bind(*key).bind(*position)).await?;
+    let (keys, register) = filed(plan);
+    KEYS.run(writing, &keys, |query, row| row.iter().fold(query, |query, value| query.bind(*value))).await?;
+    REGISTER.run(writing, &register, |query, row| row.iter().fold(query, |query, value| query.bind(*value))).await?;
     write_chains(writing, plan).await?;
     let attestations = plan.attestations.iter().map(|((publisher, feed, region), complete_to)| {
         json!([publisher.as_str(), feed.name(), region_number(*region), complete_to])
@@ -61,19 +66,6 @@ pub(super) async fn write(writing: &mut Writing<'_>, plan: &WritePlan) -> Result
                 SELECT value->>0, value->>1, value->>2, value->>3 FROM json_each(?1) WHERE true
                 ON CONFLICT DO UPDATE SET complete_to = excluded.complete_to";
     writing.run_json(text, attestations.collect()).await
-}
-
-/// Keys of all revisions, in the order of their index, so that neighbours are written together.
-fn keys(plan: &WritePlan) -> Vec<(i64, i64)> {
-    let of_revision = plan.revisions.iter().flat_map(|revision| {
-        let first = int(revision.first_position);
-        let order = (order_subject(&revision.stored.order_key).0, int(revision.stored.position));
-        revision.subjects.iter().map(move |key| (key.0, first)).chain([order])
-    });
-    let mut keys: Vec<_> = of_revision.collect();
-    keys.sort_unstable();
-    keys.dedup();
-    keys
 }
 
 async fn write_chains(writing: &mut Writing<'_>, plan: &WritePlan) -> Result<(), StoreError> {

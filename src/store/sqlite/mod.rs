@@ -9,6 +9,7 @@ mod commit;
 mod errors;
 mod evidence;
 mod facts;
+mod keys;
 mod open;
 mod read_set;
 mod records;

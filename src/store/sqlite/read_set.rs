@@ -138,7 +138,7 @@ async fn register(writing: &mut Writing<'_>, needs: &Needs) -> Result<Register, 
         return Ok(register);
     }
     let text = "SELECT DISTINCT r.record_id, r.position, v.credit_code, v.name_key, v.region
-                FROM json_each(?1) j CROSS JOIN record_key k ON k.key = j.value
+                FROM json_each(?1) j CROSS JOIN register_key k ON k.key = j.value
                 CROSS JOIN record r ON r.first_position = k.position
                 CROSS JOIN revision v ON v.position = r.position
                 WHERE r.kind = ?2 AND v.withdrawn = 0 AND v.credit_code IS NOT NULL";

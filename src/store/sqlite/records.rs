@@ -8,7 +8,9 @@ use sqlx::{Row as _, sqlite::SqliteRow};
 use super::{
     Connection,
     errors::Mapped as _,
-    int, natural,
+    int,
+    keys::order_subject,
+    natural,
     rows::{record_columns, stored_record},
     set_rows::Binding,
 };
@@ -29,6 +31,19 @@ macro_rules! in_force {
         "CASE WHEN r.position <= ?2 THEN r.position ELSE COALESCE((SELECT l.position FROM revision l \
          WHERE l.first_position = r.first_position AND l.revision > 1 AND l.position <= ?2 ORDER BY l.revision DESC LIMIT 1), \
          r.first_position) END"
+    };
+}
+
+/// The numbers of the segments of [`super::keys`] from `$first` to that of position `$last`, or to that of the head.
+macro_rules! segments {
+    ($first:literal, $last:literal) => {
+        concat!(
+            "segments (number) AS (SELECT ",
+            $first,
+            " UNION ALL SELECT number + 1 FROM segments WHERE number < (SELECT min(position, ",
+            $last,
+            ") FROM head) >> 14)"
+        )
     };
 }
 
@@ -94,17 +109,12 @@ pub(super) async fn page(
     Ok(page)
 }
 
-/// The key under which revisions are filed for their order.
-pub(super) fn order_subject(key: &OrderKey) -> SubjectKey {
-    SubjectKey::of("order", &key.0)
-}
-
 const OF_ORDER_KEY: &str = concat!(
-    "SELECT ",
-    record_columns!(),
-    " FROM record_key k CROSS JOIN revision v ON v.position = k.position
-         CROSS JOIN record r ON r.first_position = v.first_position
-         WHERE k.key = ?1 AND k.position > ?2 AND k.position <= ?3 AND r.order_key = ?4 ORDER BY k.position LIMIT ?5"
+    "WITH RECURSIVE ",
+    segments!("?2 >> 14", "?3"),
+    " SELECT k.position FROM segments s CROSS JOIN record_key k ON k.segment = s.number AND k.key = ?1
+      CROSS JOIN revision v ON v.position = k.position CROSS JOIN record r ON r.first_position = v.first_position
+      WHERE k.position > ?2 AND k.position <= ?3 AND r.order_key = ?4 ORDER BY k.position LIMIT ?5"
 );
 
 pub(super) async fn page_of_key(
@@ -120,7 +130,8 @@ pub(super) async fn page_of_key(
         .bind(int(upto))
         .bind(key.0.clone())
         .bind(rows(limit));
-    all(connection, query).await
+    let found = positions(connection, query).await?;
+    at(connection, &found).await
 }
 
 const AT: &str = concat!(
@@ -194,12 +205,17 @@ pub(super) async fn record(
     Ok(all(connection, query).await?.pop())
 }
 
+// First the positions, then the rows: sorting must not carry the bytes along.
 const BY_SUBJECTS: &str = concat!(
-    "SELECT ",
+    "WITH RECURSIVE ",
+    segments!("0", "?2"),
+    " SELECT ",
     in_force!(),
-    " AS standing FROM (SELECT DISTINCT k.position FROM json_each(?1) j CROSS JOIN record_key k ON k.key = j.value
-                            WHERE k.position <= ?2) found
-          CROSS JOIN record r ON r.first_position = found.position ORDER BY standing LIMIT ?3"
+    " AS standing FROM (
+        SELECT k.position FROM json_each(?1) j CROSS JOIN segments s
+            CROSS JOIN record_key k ON k.segment = s.number AND k.key = j.value WHERE k.position <= ?2
+        UNION SELECT k.position FROM json_each(?1) j CROSS JOIN register_key k ON k.key = j.value WHERE k.position <= ?2) found
+      CROSS JOIN record r ON r.first_position = found.position ORDER BY standing LIMIT ?3"
 );
 
 pub(super) async fn by_subjects(
@@ -208,7 +224,6 @@ pub(super) async fn by_subjects(
     as_of: Position,
     limit: usize,
 ) -> Result<Vec<StoredRecord>, StoreError> {
-    // First the positions, then the rows: sorting must not carry the bytes along.
     let query =
         sqlx::query(BY_SUBJECTS).bind(numbers(subjects.iter().map(|subject| subject.0))).bind(int(as_of)).bind(rows(limit));
     let found = positions(connection, query).await?;
@@ -239,16 +254,19 @@ pub(super) async fn list(
     at(connection, &found).await
 }
 
-/// Through the enterprise's key: few.
 const OF_ENTERPRISE: &str = concat!(
-    "SELECT v.position FROM record_key k CROSS JOIN record r ON r.first_position = k.position
-         CROSS JOIN revision v ON v.position = ",
+    "WITH RECURSIVE ",
+    segments!("0", "?2"),
+    " SELECT DISTINCT v.position FROM segments s CROSS JOIN record_key k ON k.segment = s.number AND k.key = ?1
+      CROSS JOIN record r ON r.first_position = k.position
+      CROSS JOIN revision v ON v.position = ",
     in_force!(),
-    " WHERE k.key = ?1 AND k.position <= ?2 AND v.position > ?3 AND v.position <= ?2 AND v.credit_code = ?4
-          AND v.kind IN (SELECT value FROM json_each(?5)) AND (?6 IS NULL OR v.publisher = ?6)
-          ORDER BY v.position LIMIT ?7"
+    " WHERE k.position <= ?2 AND v.position > ?3 AND v.position <= ?2 AND v.credit_code = ?4
+      AND v.kind IN (SELECT value FROM json_each(?5)) AND (?6 IS NULL OR v.publisher = ?6)
+      ORDER BY v.position LIMIT ?7"
 );
 
+/// Through the enterprise's key: few.
 async fn of_enterprise(
     connection: &mut Connection,
     query: &RecordQuery,
@@ -269,13 +287,13 @@ async fn of_enterprise(
     positions(connection, query).await
 }
 
-/// Along the index of each kind.
 const OF_KIND: &str = "SELECT v.position FROM revision v WHERE v.kind = ?1 AND v.position > ?2 AND v.position <= ?3
         AND (?4 IS NULL OR v.publisher = ?4)
         AND NOT EXISTS (SELECT 1 FROM revision l WHERE l.first_position = v.first_position AND l.revision > 1
                         AND l.revision > v.revision AND l.position <= ?3)
         ORDER BY v.position LIMIT ?5";
 
+/// Along the index of each kind.
 async fn of_kinds(
     connection: &mut Connection,
     query: &RecordQuery,

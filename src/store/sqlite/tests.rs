@@ -7,11 +7,20 @@ use sqlx::{AssertSqlSafe, Connection as _, Row as _, sqlite::SqliteConnectOption
 use tempfile::TempDir;
 
 use super::{Options, SqliteStore};
-use crate::store::{
-    Store, StoreError,
-    conformance::{
-        Home, every_case,
-        harness::{Ledger, nonconformity, publish},
+use crate::{
+    domain::{
+        attributes::SubjectKey,
+        draft::{OrderKey, StoredRecord},
+        feeds::Feed,
+        life_cycle::State::{Confirmed, Ordered},
+        records::{Matter, UrgentNotice, examples},
+    },
+    store::{
+        RecordQuery, Store, StoreError,
+        conformance::{
+            Home, every_case,
+            harness::{Ledger, corrected, draft, nonconformity, publish, step, survey},
+        },
     },
 };
 
@@ -79,6 +88,8 @@ async fn a_commit_takes_few_statements() {
 /// What a search for a plan must not find: a reading of a whole table that grows.
 #[tokio::test]
 async fn readings_use_indexes() {
+    // Given lists, what an index found, the numbers of segments, and the one row of the head are small.
+    const SMALL: [&str; 5] = ["SCAN found", "SCAN s", "SCAN segments", "SCAN head", "SCAN CONSTANT ROW"];
     let home = TemporaryFile::fresh().await;
     Ledger::open(&home).await.publish((0..50).map(nonconformity).collect()).await;
     let mut connection = home.connect().await;
@@ -91,13 +102,38 @@ async fn readings_use_indexes() {
             .iter()
             .map(|row| row.get::<String, _>("detail"))
             .collect();
-        // Given lists and what was found by an index are small.
-        let small = |line: &&String| line.contains("VIRTUAL TABLE") || line.as_str() == "SCAN found";
-        let scans: Vec<_> = plan
-            .iter()
-            .filter(|line| line.starts_with("SCAN") || line.contains("AUTOMATIC"))
-            .filter(|line| !small(line))
-            .collect();
+        let small = |line: &&String| line.contains("VIRTUAL TABLE") || SMALL.contains(&line.as_str());
+        let reads_all = |line: &&String| line.starts_with("SCAN") || line.contains("AUTOMATIC");
+        let scans: Vec<_> = plan.iter().filter(reads_all).filter(|line| !small(line)).collect();
         assert!(scans.is_empty(), "{what}: {plan:#?}");
     }
+}
+
+/// Keys are cut into segments of 16,384 positions; what was filed in one is found from any.
+#[tokio::test]
+async fn keys_are_found_in_every_segment() {
+    let home = TemporaryFile::fresh().await;
+    let ledger = Ledger::open(&home).await;
+    ledger.publish(vec![nonconformity(1), nonconformity(2)]).await;
+    let notice = UrgentNotice { enterprise: None, ..examples::notice(1) };
+    for thousand in 0..17 {
+        let filler = |n| draft(&format!("u/{thousand}/{n}"), Matter::UrgentNotice(Box::new(notice.clone())));
+        ledger.publish((0..1000).map(filler).collect()).await;
+    }
+    let items = ledger.publish(vec![corrected(1, "甲"), step("d/1", 1, Confirmed, Ordered), survey(1)]).await;
+    let (head, last) = (ledger.head().await, items[0].position);
+    assert_eq!(head, last + 2);
+
+    let positions = |records: Vec<StoredRecord>| records.iter().map(|record| record.position).collect::<Vec<_>>();
+    let code = examples::credit_code(1);
+    let subject = SubjectKey::of("code", code.as_str());
+    let found = ledger.store.by_subjects(&[subject], head, 10).await.expect("read");
+    assert_eq!(positions(found), [last, last + 1, last + 2]);
+    assert_eq!(positions(ledger.store.by_subjects(&[subject], 100, 10).await.expect("read")), [1]);
+    let key = OrderKey(code.as_str().to_owned());
+    assert_eq!(positions(ledger.store.page_of_key(&key, 0, head, 10).await.expect("read")), [1, last, last + 1, last + 2]);
+    assert_eq!(positions(ledger.store.page_of_key(&key, last, u64::MAX, 10).await.expect("read")), [last + 1, last + 2]);
+    let query = RecordQuery { feeds: vec![Feed::FailedProducts], credit_code: Some(code), ..RecordQuery::default() };
+    assert_eq!(positions(ledger.store.list(&query, head, 0, 10).await.expect("read")), [last, last + 1]);
+    ledger.is_sound().await;
 }

@@ -64,8 +64,8 @@ struct Walk {
     subtrees: i64,
     /// Every position up to here stood in a publish entry.
     published: Position,
-    subjects: Vec<(i64, i64)>,
-    blocks: Vec<(i64, i64)>,
+    subjects: Vec<[i64; 2]>,
+    blocks: Vec<[i64; 2]>,
 }
 
 impl Walk {
@@ -100,8 +100,8 @@ impl Walk {
         wrong.unless(same, || format!("evidence entry {index}: what it is searched by is not what it says"));
         wrong.unless(entry.time_us >= self.last_time, || format!("evidence entry {index}: earlier than its predecessor"));
         self.last_time = entry.time_us;
-        self.subjects.extend(entry.subjects.iter().map(|subject| (subject_key(subject), int(index))));
-        self.blocks.extend(blocks(&entry.positions).map(|block| (block, int(index))));
+        self.subjects.extend(entry.subjects.iter().map(|subject| [subject_key(subject), int(index)]));
+        self.blocks.extend(blocks(&entry.positions).map(|block| [block, int(index)]));
         Ok(())
     }
 
@@ -130,12 +130,12 @@ impl Walk {
     async fn check_keys(&mut self, connection: &mut Connection, wrong: &mut Wrong) -> Result<(), StoreError> {
         let text = "SELECT j.key FROM json_each(?1) j WHERE NOT EXISTS
                     (SELECT 1 FROM evidence_subject s WHERE s.key = j.value->>0 AND s.idx = j.value->>1)";
-        for (_, index) in missing(connection, text, &std::mem::take(&mut self.subjects)).await? {
+        for [_, index] in missing(connection, text, &std::mem::take(&mut self.subjects)).await? {
             wrong.say(format!("evidence entry {index} is not filed under one of its subjects"));
         }
         let text = "SELECT j.key FROM json_each(?1) j WHERE NOT EXISTS
                     (SELECT 1 FROM evidence_block b WHERE b.block = j.value->>0 AND b.idx = j.value->>1)";
-        for (_, index) in missing(connection, text, &std::mem::take(&mut self.blocks)).await? {
+        for [_, index] in missing(connection, text, &std::mem::take(&mut self.blocks)).await? {
             wrong.say(format!("evidence entry {index} is not filed under one of its blocks of positions"));
         }
         Ok(())

@@ -10,17 +10,17 @@ use crate::{
         attributes::SubjectKey,
         draft::StoredRecord,
         ids::{Position, Revision},
-        ledger::{Head, register_keys},
+        ledger::Head,
         life_cycle::{self, State, Step},
-        records::Kind,
     },
     store::{
         StoreError,
         sqlite::{
             Connection,
             errors::Mapped as _,
-            int, natural,
-            records::order_subject,
+            int,
+            keys::{names, order_subject, segment},
+            natural,
             rows::{parse_step, record_columns, stored_record},
         },
     },
@@ -61,7 +61,8 @@ struct Walk {
     revised: HashMap<Position, Revision>,
     /// Revisions met that their record calls its latest.
     latest: i64,
-    keys: Vec<(i64, i64)>,
+    keys: Vec<[i64; 3]>,
+    names: Vec<[i64; 2]>,
 }
 
 impl Walk {
@@ -118,21 +119,24 @@ impl Walk {
 
     /// Keys that are known without decoding the content.
     fn collect_keys(&mut self, stored: &StoredRecord, first: Position) {
-        let attributes = &stored.attributes;
-        self.keys.push((order_subject(&stored.order_key).0, int(stored.position)));
-        if let Some(code) = attributes.credit_code {
-            self.keys.push((SubjectKey::of("code", code.as_str()).0, int(first)));
+        let segment = segment(stored.position);
+        self.keys.push([segment, order_subject(&stored.order_key).0, int(stored.position)]);
+        if let Some(code) = stored.attributes.credit_code {
+            self.keys.push([segment, SubjectKey::of("code", code.as_str()).0, int(first)]);
         }
-        if attributes.kind == Kind::EnterpriseSurvey && !attributes.name_key.is_empty() {
-            self.keys.extend(register_keys(&attributes.name_key).map(|key| (key.0, int(first))));
-        }
+        self.names.extend(names(stored).iter().map(|key| [key.0, int(first)]));
     }
 
     async fn check_keys(&mut self, connection: &mut Connection, wrong: &mut Wrong) -> Result<(), StoreError> {
-        let text = "SELECT j.key FROM json_each(?1) j WHERE NOT EXISTS
-                    (SELECT 1 FROM record_key k WHERE k.key = j.value->>0 AND k.position = j.value->>1)";
-        for (_, position) in missing(connection, text, &std::mem::take(&mut self.keys)).await? {
+        let text = "SELECT j.key FROM json_each(?1) j WHERE NOT EXISTS (SELECT 1 FROM record_key k
+                    WHERE k.segment = j.value->>0 AND k.key = j.value->>1 AND k.position = j.value->>2)";
+        for [_, _, position] in missing(connection, text, &std::mem::take(&mut self.keys)).await? {
             wrong.say(format!("position {position} is not filed under one of its keys"));
+        }
+        let text = "SELECT j.key FROM json_each(?1) j WHERE NOT EXISTS
+                    (SELECT 1 FROM register_key k WHERE k.key = j.value->>0 AND k.position = j.value->>1)";
+        for [_, position] in missing(connection, text, &std::mem::take(&mut self.names)).await? {
+            wrong.say(format!("the survey row first at {position} is not filed under its name"));
         }
         Ok(())
     }

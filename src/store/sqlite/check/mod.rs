@@ -86,9 +86,13 @@ async fn numbers(connection: &mut Connection, text: &'static str) -> Result<Vec<
     sqlx::query_scalar(text).fetch_all(connection).await.mapped()
 }
 
-/// Pairs of numbers, given as JSON, that `text` does not find.
-async fn missing(connection: &mut Connection, text: &'static str, pairs: &[(i64, i64)]) -> Result<Vec<(i64, i64)>, StoreError> {
-    let given = pairs.iter().map(|pair| serde_json::json!([pair.0, pair.1])).collect::<serde_json::Value>().to_string();
-    let indexes: Vec<i64> = sqlx::query_scalar(text).bind(given).fetch_all(connection).await.mapped()?;
-    Ok(indexes.into_iter().filter_map(|index| pairs.get(usize::try_from(index).ok()?).copied()).collect())
+/// Which of the given rows of numbers `text` does not find; it gets them as JSON.
+async fn missing<const N: usize>(
+    connection: &mut Connection,
+    text: &'static str,
+    given: &[[i64; N]],
+) -> Result<Vec<[i64; N]>, StoreError> {
+    let rows = given.iter().map(|row| row.iter().copied().collect::<serde_json::Value>()).collect::<serde_json::Value>();
+    let indexes: Vec<i64> = sqlx::query_scalar(text).bind(rows.to_string()).fetch_all(connection).await.mapped()?;
+    Ok(indexes.into_iter().filter_map(|index| given.get(usize::try_from(index).ok()?).copied()).collect())
 }
