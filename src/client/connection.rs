@@ -17,7 +17,7 @@ use super::{ClientError, Place, Profile, error::chain};
 use crate::{
     clock::Clock,
     domain::violation::{Lang, Text},
-    tls::{ClientFiles, ProbeFailure, ProbeReport, client_config, pem, probe},
+    tls::{ClientFiles, ProbeFailure, ProbeReport, TlsError, client_config, probe},
 };
 
 /// A channel whose requests carry language and token.
@@ -176,8 +176,10 @@ fn channel(way: &Arc<Way>) -> Result<Channel, ClientError> {
     })))
 }
 
+/// A token may be open to others, unlike a key: it is of no use without the certificate that it is bound to.
 fn bearer(path: &std::path::Path) -> Result<MetadataValue<Ascii>, ClientError> {
-    let token = String::from_utf8(pem::secret(path)?).unwrap_or_default();
+    let unreadable = |source| TlsError::Read { path: path.to_owned(), source };
+    let token = String::from_utf8(std::fs::read(path).map_err(unreadable)?).unwrap_or_default();
     let no_token = || ClientError::Identity {
         reason: "NOT_A_TOKEN",
         text: Text::new(

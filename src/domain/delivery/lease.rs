@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    messages::{Candidate, Token},
+    messages::{Candidate, Delivery, Token},
     order::LaneId,
 };
 use crate::domain::ids::{Micros, Position};
@@ -71,6 +71,19 @@ pub(super) struct Slot {
 }
 
 impl Slot {
+    /// As it is handed out.
+    pub(super) fn delivery(&self) -> Delivery {
+        Delivery {
+            position: self.candidate.position,
+            attempt: self.failures + 1,
+            token: self.token,
+            bytes: self.candidate.bytes,
+            recall: self.candidate.recall,
+            redriven: self.redriven,
+            left_filter: self.candidate.left_filter,
+        }
+    }
+
     pub(super) fn is_sent(&self) -> bool {
         matches!(self.stage, Stage::Sent { .. })
     }

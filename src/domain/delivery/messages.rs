@@ -236,7 +236,7 @@ pub enum Output {
     },
     /// Hand these to the session.
     Send {
-        /// The batch reserved before.
+        /// The batch reserved before; 0 = sent once more, since a stream of the session broke.
         batch_id: u64,
         /// To whom.
         session: SessionId,

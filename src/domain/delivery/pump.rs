@@ -177,15 +177,7 @@ impl Engine {
         self.last_send += 1;
         let token = Token { epoch: self.state.epoch, send_number: self.last_send };
         let Some(slot) = self.flight.reserve(position, gathering.batch, token) else { return Fit::NotNow };
-        gathering.deliveries.push(Delivery {
-            position,
-            attempt: slot.failures + 1,
-            token,
-            bytes,
-            recall: slot.candidate.recall,
-            redriven: slot.redriven,
-            left_filter: slot.candidate.left_filter,
-        });
+        gathering.deliveries.push(slot.delivery());
         gathering.bytes += bytes;
         if let Some(lane) = self.lanes.get_mut(lane) {
             lane.out += 1;

@@ -3,8 +3,8 @@
 use super::{
     change::{Goal, How, Plan},
     engine::{Engine, Job},
-    lease::Slot,
-    messages::{AttachRefused, LossReason, LostLease, Output, SessionId, Window},
+    lease::{Slot, Stage},
+    messages::{AttachRefused, Delivery, LossReason, LostLease, Output, SessionId, Window},
     order::NO_LANE,
     retry::SECOND,
 };
@@ -183,7 +183,34 @@ impl Engine {
         }
         let epoch = self.state.epoch;
         self.outbox.push(Output::Attached { session: session.id, epoch, resumed });
+        if resumed {
+            self.send_again(session.id);
+        }
         self.session = Some(session);
+    }
+
+    /// A stream that broke may have lost what was on its way, and nobody knows what: all that is out and not being settled is sent
+    /// once more, in order, under the tokens it has. It is disclosed already, counts as no other attempt, and who has it knows it
+    /// by its token.
+    fn send_again(&mut self, session: SessionId) {
+        let mut batch: Vec<Delivery> = Vec::new();
+        let (mut bytes, mut lease_expires_at) = (0, Micros::MAX);
+        for position in self.flight.positions(|slot| slot.is_sent() && slot.deciding.is_none()) {
+            let Some(slot) = self.flight.get_mut(position) else { continue };
+            if !batch.is_empty() && bytes + slot.candidate.bytes > self.bounds.batch_bytes {
+                let deliveries = std::mem::take(&mut batch);
+                self.outbox.push(Output::Send { batch_id: 0, session, lease_expires_at, deliveries });
+                (bytes, lease_expires_at) = (0, Micros::MAX);
+            }
+            bytes += slot.candidate.bytes;
+            if let Stage::Sent { expires, .. } = slot.stage {
+                lease_expires_at = lease_expires_at.min(expires);
+            }
+            batch.push(slot.delivery());
+        }
+        if !batch.is_empty() {
+            self.outbox.push(Output::Send { batch_id: 0, session, lease_expires_at, deliveries: batch });
+        }
     }
 
     /// Everything that is out is lost.

@@ -309,7 +309,7 @@ impl World {
         self.running.push((position, run));
     }
 
-    fn decide(&mut self, verdict: Verdict) {
+    fn decide(&mut self, verdict: &Verdict) {
         if self.running.is_empty() {
             return;
         }
@@ -378,13 +378,14 @@ impl World {
             0 | 1 => self.send(),
             2..=4 => self.hear(),
             5 | 6 => self.start(),
-            7 => self.decide(Verdict::Ack),
-            8 => self.decide(if with % 2 == 0 { Verdict::retry("busy") } else { Verdict::Release }),
+            7 => self.decide(&Verdict::Ack),
+            8 if with.is_multiple_of(2) => self.decide(&Verdict::retry("busy")),
+            8 => self.decide(&Verdict::Release),
             9 => self.flush(),
             10 => self.serve(),
             11 => self.books.say_again(),
             12 => self.expire(u64::from(with) % POSITIONS + 1),
-            13 => self.cut(with % 2 == 0),
+            13 => self.cut(with.is_multiple_of(2)),
             _ => self.connect(),
         }
     }
@@ -397,7 +398,7 @@ impl World {
                 self.send();
                 self.hear();
                 self.start();
-                self.decide(Verdict::Ack);
+                self.decide(&Verdict::Ack);
                 self.flush();
                 self.serve();
                 self.hear();
@@ -408,7 +409,9 @@ impl World {
             }
             // What was lost on the line comes back when its lease expires.
             let out: Vec<_> = (1..=POSITIONS).filter(|p| !self.books.held.contains_key(p)).collect();
-            out.into_iter().for_each(|position| self.expire(position));
+            for position in out {
+                self.expire(position);
+            }
         }
         panic!("never came to an end: {:?} {:?}", self.at, self.books.held);
     }
