@@ -111,7 +111,10 @@ impl Engine {
         }
         let waits = self.stalled || self.now < self.not_before;
         if !waits {
-            self.plan_expired(&mut plan);
+            // What was settled in time has been decided above, or waits for rows: then no lease runs out.
+            if self.parked.is_empty() {
+                self.plan_expired(&mut plan);
+            }
             self.plan_unrepeatable(&mut plan);
         }
         if !plan.is_empty() {
@@ -234,7 +237,7 @@ impl Engine {
             if let Some(slot) = self.flight.get_mut(end.position) {
                 // The consumer is to have the time to say it again.
                 slot.restart(self.now, lease);
-                (slot.deciding, slot.queued) = (None, false);
+                slot.deciding = None;
             } else if self.state.retrying.contains_key(&end.position) {
                 self.schedule.to_read.insert(end.position);
             }

@@ -7,6 +7,10 @@
 //! time ─ tick ─────┘
 //! ```
 //!
+//! The host's loop: after any input, and whenever `next_deadline` has passed (`tick`), it calls `pump`, does what `take_outputs`
+//! says in order, reads what `wants` asks for and feeds it, until nothing is left. Inputs never wait for outputs: a settle is taken
+//! while a disclosure hangs, and the other way round.
+//!
 //! Invariants:
 //! - `state` equals what the store holds: it moves only by deltas that were committed. What is planned and not committed marks
 //!   deliveries (`deciding`, `settling`, `broken`) and nothing else, so a failed commit is undone by clearing the marks.

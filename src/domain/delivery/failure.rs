@@ -146,8 +146,8 @@ impl Engine {
         lane.broken = Some(lane.broken.map_or(index, |broken| broken.min(index)));
     }
 
-    /// Plans the failures of leases that ran out. A lease runs out only in front of its lane, and not while a settle of it is
-    /// queued.
+    /// Plans the failures of leases that ran out. A lease runs out only in front of its lane; settles that were said before are decided
+    /// first.
     pub(super) fn plan_expired(&mut self, plan: &mut Plan) {
         if self.flight.bound > self.now {
             return;
@@ -157,7 +157,7 @@ impl Engine {
         let lanes = &self.lanes;
         let expired = self.flight.positions(|slot| match slot.stage {
             Stage::Sent { expires, .. } if slot.deciding.is_none() => {
-                let over = expires <= now && !slot.queued && lanes.is_front(slot.lane, slot.candidate.position);
+                let over = expires <= now && lanes.is_front(slot.lane, slot.candidate.position);
                 if !over {
                     // What is past its time but waits behind another is looked at again soon.
                     bound = bound.min(expires.max(now + super::retry::SECOND));

@@ -52,7 +52,6 @@ impl Deciding {
 
 /// One delivery in memory.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "independent facts of one delivery")]
 pub(super) struct Slot {
     pub candidate: Candidate,
     pub lane: LaneId,
@@ -65,8 +64,6 @@ pub(super) struct Slot {
     pub failures: u32,
     pub stage: Stage,
     pub token: Token,
-    /// A settle of it is queued: its lease does not run out.
-    pub queued: bool,
     pub deciding: Option<Deciding>,
 }
 
@@ -194,7 +191,7 @@ impl Flight {
             self.suspects_out -= u32::from(slot.suspect);
         }
         slot.stage = Stage::Ready;
-        (slot.queued, slot.deciding) = (false, None);
+        slot.deciding = None;
         Some((was, slot))
     }
 

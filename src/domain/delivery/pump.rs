@@ -100,11 +100,12 @@ impl Engine {
     }
 
     fn gather_suspect(&mut self, gathering: &mut Gathering) {
-        for position in self.suspects.iter().copied().collect::<Vec<_>>() {
-            if matches!(self.try_take(position, gathering), Fit::Taken) {
-                self.suspects.remove(&position);
-                return;
-            }
+        let may_go =
+            |position: &Position| self.flight.get(*position).is_some_and(|slot| self.lanes.may_send(slot.lane, *position));
+        if let Some(position) = self.suspects.iter().copied().find(may_go)
+            && matches!(self.try_take(position, gathering), Fit::Taken)
+        {
+            self.suspects.remove(&position);
         }
     }
 

@@ -211,7 +211,6 @@ fn fresh(candidate: Candidate, lane: LaneId) -> Slot {
         failures: 0,
         stage: Stage::Ready,
         token: Token { epoch: 0, send_number: 0 },
-        queued: false,
         deciding: None,
     }
 }

@@ -75,7 +75,8 @@ impl Engine {
         let until = self.now.saturating_add(GRACE);
         if let Some(session) = self.session.as_mut().filter(|session| session.id == id && session.grace_until.is_none()) {
             session.grace_until = Some(until);
-            if drained {
+            // Who drained and then broke off went in good order too.
+            if drained || session.draining {
                 session.draining = true;
                 // After the settles that were said before.
                 self.jobs.push_back(Job::Reset(None));
@@ -138,15 +139,19 @@ impl Engine {
             // A live session that is taken over has not crashed; but whoever takes over in a crash loop must not keep the one
             // that crashes it from being found: so each is suspect, and none is counted.
             let live = self.attached().is_some();
-            self.plan_lost(&mut plan, !live && !self.session.as_ref().is_some_and(|session| session.draining));
+            self.plan_lost(&mut plan, !live);
             plan.failures = Some(0);
             plan.circuit_open = None;
         }
         self.start(plan, Goal::Attach { session: Box::new(attach.session), resumed });
     }
 
-    /// Plans what a lost session leaves: one out alone is counted if `counts`; several are not, and each is suspect.
+    /// Plans what a lost session leaves: one out alone is counted if `counts`; several are not, and each is suspect. One that drained
+    /// is not lost: what it leaves goes back uncounted.
     pub(super) fn plan_lost(&mut self, plan: &mut Plan, counts: bool) {
+        if self.session.as_ref().is_some_and(|session| session.draining) {
+            return;
+        }
         let sent = self.flight.positions(Slot::is_sent);
         if let ([only], true) = (sent.as_slice(), counts) {
             self.plan_failure(plan, *only, "session_lost", None, true);

@@ -19,11 +19,6 @@ impl Engine {
     /// is to be unique among those not yet answered.
     pub fn settle(&mut self, now: Micros, request_id: u64, items: Vec<Settlement>) {
         self.observe(now);
-        for item in &items {
-            if let Some(slot) = self.flight.get_mut(item.position).filter(|slot| slot.is_sent() && slot.token == item.token) {
-                slot.queued = true;
-            }
-        }
         self.jobs.push_back(Job::Settle(Request { id: request_id, items }));
         self.advance();
     }
@@ -49,7 +44,6 @@ impl Engine {
         let Some(slot) = self.flight.get_mut(item.position).filter(|slot| slot.is_sent() && slot.token == item.token) else {
             return self.judge_standing(item);
         };
-        slot.queued = false;
         if let Verb::Extend { ms } = item.verb {
             if slot.deciding.is_some() {
                 return SettleResult::Stale;

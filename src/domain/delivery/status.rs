@@ -67,7 +67,7 @@ impl Engine {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Micros> {
         let mut deadlines = Vec::with_capacity(4);
-        if !self.stalled && self.change.is_none() {
+        if !self.stalled && self.change.is_none() && self.parked.is_empty() {
             let own = |at: Micros| at.max(self.not_before);
             if self.flight.out > 0 && self.flight.bound < Micros::MAX {
                 deadlines.push(own(self.flight.bound));

@@ -85,9 +85,12 @@ fn no_lease_runs_out_while_its_settle_waits_or_the_store_is_stalled() {
     host.wait(100);
     assert!(host.lost.is_empty());
     assert_eq!(host.engine.next_deadline(), None);
-    host.engine.store_stalled(host.now, false);
     host.let_go(true);
     assert_eq!(host.answers[&request][0].result, Ok);
+    host.wait(100);
+    assert!(host.held.is_empty() && host.lost.is_empty(), "2 is past its time, but nothing can be committed");
+    assert_eq!(host.engine.next_deadline(), None);
+    host.engine.store_stalled(host.now, false);
     host.wait(29);
     assert!(host.lost.is_empty(), "the lease starts anew");
     host.wait(1);
