@@ -141,7 +141,7 @@ impl Handler for Consumer {
             let position = delivery.record.as_ref().expect("a record").position;
             assert!(!delivery.order_key.is_empty(), "the gateway names the order key");
             let before = self.last.lock().expect("lock").insert(delivery.order_key.clone(), position);
-            assert!(before.is_none_or(|before| before < position), "{} after {before:?}", position);
+            assert!(before.is_none_or(|before| before < position), "{position} after {before:?}");
             let count = {
                 let mut seen = self.seen.lock().expect("lock");
                 *seen.entry(position).or_default() += 1;
