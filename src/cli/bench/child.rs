@@ -3,7 +3,10 @@
 use std::process::{Child as Process, Command, Stdio};
 use std::time::Duration;
 
-use crate::cli::{Context, Exit, Failure, house::House};
+use crate::{
+    cli::{Context, Exit, Failure, house::House},
+    client::Connection,
+};
 
 /// A gateway that was not ready by then failed.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -12,8 +15,9 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub(super) struct Child(Process);
 
 impl Child {
-    /// Starts the gateway of a house and waits until it takes connections.
+    /// Starts the gateway of a house and waits until it shakes hands: its port is open before its store is.
     pub(super) async fn start(house: &House, context: &Context) -> Result<Self, Failure> {
+        let connection = Connection::open(&house.profile("gacc")?, context.lang, context.world.clock.clone())?;
         let process = Command::new(std::env::current_exe()?)
             .args(["serve", "--config"])
             .arg(house.config_file())
@@ -23,7 +27,7 @@ impl Child {
             .spawn()?;
         let child = Self(process);
         let deadline = context.world.clock.monotonic() + PATIENCE;
-        while tokio::net::TcpStream::connect(house.address()).await.is_err() {
+        while connection.greet().await.is_err() {
             if context.world.clock.monotonic() > deadline {
                 return Err(Failure::new(Exit::Failed, "BENCH", "网关没有启动", "the gateway did not start"));
             }
