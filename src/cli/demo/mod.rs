@@ -228,7 +228,7 @@ fn next_commands(context: &Context, house: &House) -> String {
         "The gateway keeps serving; try in another terminal (Ctrl-C ends):",
     );
     format!(
-        "\n{heading}\n  {program} --profile {} pull 91330600PDY00001XP --purpose demo\n  {program} --profile {} subscriptions list\n  \
+        "\n{heading}\n  {program} --profile {} pull 91440300PDY001012N --purpose demo\n  {program} --profile {} subscriptions list\n  \
          {program} --profile {} subscribe customs-demo --to stdout\n  {program} --profile {} evidence search --kind disclose\n",
         profile("mofcom"),
         profile("gacc"),
