@@ -1,0 +1,70 @@
+//! What doors ask of a host.
+
+use super::{super::session::Command, Changing, Host, attached::Attached};
+use crate::domain::delivery::PersistKind;
+
+/// Commands taken at once, so that settles become one change.
+const COMMANDS_AT_ONCE: usize = 64;
+
+impl Host {
+    /// Takes a command and those that wait behind it.
+    pub(super) fn obey_all(&mut self, first: Command) {
+        self.obey(first);
+        for _ in 1..COMMANDS_AT_ONCE {
+            match self.commands.try_recv() {
+                Ok(command) => self.obey(command),
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        let now = self.now();
+        match command {
+            Command::Attach { attachment, caller, request, events, reply } => {
+                self.attach(now, Attached { attachment, session: request.session, caller: *caller, events }, &request, reply);
+            }
+            Command::Settle { attachment, request_id, items } => {
+                if self.is_current(attachment) {
+                    self.engine.settle(now, request_id, items);
+                }
+            }
+            Command::Window { attachment, window } => {
+                if self.is_current(attachment) {
+                    self.engine.window(now, window);
+                }
+            }
+            Command::Heartbeat { attachment } => {
+                if self.is_current(attachment) {
+                    self.engine.heartbeat(now);
+                }
+            }
+            Command::Drain { attachment } => {
+                if self.is_current(attachment) {
+                    self.is_draining = true;
+                    self.engine.drain(now);
+                }
+            }
+            Command::Detach { attachment } => {
+                if self.is_current(attachment) {
+                    self.detach(now);
+                }
+            }
+            // Nobody waits for the answer if the asker is gone.
+            Command::Status { reply } => drop(reply.send(self.engine.status())),
+            Command::Redrive { caller, letters, reply } => {
+                self.changing.push_back(Changing { kind: PersistKind::Redrive, caller, why: None, reply });
+                self.engine.redrive(now, letters);
+            }
+            Command::Discard { caller, letters, why, reply } => {
+                self.changing.push_back(Changing { kind: PersistKind::Discard, caller, why: Some(why), reply });
+                self.engine.discard(now, letters.into_iter().map(|letter| letter.position).collect());
+            }
+            Command::Close { reason, reply } => {
+                self.closed = Some(reason);
+                self.leave(reason);
+                let _ = reply.send(());
+            }
+        }
+    }
+}
