@@ -64,6 +64,8 @@ pub fn limits(section: &LimitsSection) -> Limits {
         request_timeout: seconds(section.request_timeout_seconds),
         max_connection_age: Some(section.max_connection_age_seconds).filter(|age| *age > 0).map(seconds),
         connection_age_grace: seconds(section.connection_age_grace_seconds),
+        max_stream_age: Some(section.max_stream_age_seconds).filter(|age| *age > 0).map(seconds),
+        stream_age_grace: seconds(section.stream_age_grace_seconds),
         keepalive_interval: seconds(section.keepalive_seconds),
         keepalive_timeout: seconds(section.keepalive_seconds),
     }

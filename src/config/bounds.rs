@@ -68,7 +68,9 @@ fn limits(limits: &LimitsSection, f: &mut Findings) {
     within(f, "handshake_timeout_seconds", limits.handshake_timeout_seconds, 1..=120);
     within(f, "request_timeout_seconds", limits.request_timeout_seconds, 1..=3600);
     within(f, "connection_age_grace_seconds", limits.connection_age_grace_seconds, 1..=3600);
-    within(f, "keepalive_seconds", limits.keepalive_seconds, 5..=3600);
+    within(f, "max_stream_age_seconds", limits.max_stream_age_seconds, 0..=604_800);
+    within(f, "stream_age_grace_seconds", limits.stream_age_grace_seconds, 1..=3600);
+    within(f, "keepalive_seconds", limits.keepalive_seconds, 1..=3600);
 }
 
 pub(super) fn within<N: PartialOrd + Display + Copy>(f: &mut Findings, key: &str, value: N, allowed: RangeInclusive<N>) {

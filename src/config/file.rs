@@ -172,6 +172,10 @@ pub struct LimitsSection {
     pub max_connection_age_seconds: u64,
     /// Time its streams have to end then.
     pub connection_age_grace_seconds: u64,
+    /// Age at which a subscription's stream is asked to come again; 0 = never.
+    pub max_stream_age_seconds: u64,
+    /// Time it has then to settle what it holds.
+    pub stream_age_grace_seconds: u64,
     /// Silence after which a sign of life is asked for.
     pub keepalive_seconds: u64,
 }
@@ -186,6 +190,8 @@ impl Default for LimitsSection {
             request_timeout_seconds: 60,
             max_connection_age_seconds: 86_400,
             connection_age_grace_seconds: 60,
+            max_stream_age_seconds: 3600,
+            stream_age_grace_seconds: 60,
             keepalive_seconds: 20,
         }
     }

@@ -9,15 +9,21 @@ use std::{
 
 use arc_swap::ArcSwap;
 use http::{HeaderMap, Request, Response, header};
+use tokio::{
+    sync::watch,
+    time::{Duration, sleep},
+};
 use tonic::{Status, body::Body};
 use tower::{Layer, Service};
 
 use super::{
     RefusalSink,
     access::{Access, Method, Shape, method_at},
+    deadline::{Deadline, too_late},
     guard::{Inbound, Outbound, Watched, code_name},
     identity::system_of,
     refusals::DoorRefusal,
+    standing::Standing,
     status::{complete, compose, unknown_method},
     token::TokenVerifier,
 };
@@ -38,6 +44,10 @@ pub(super) struct Door {
     pub trust_domain: String,
     pub tokens: Option<TokenVerifier>,
     pub max_message_bytes: usize,
+    /// Until the first byte of an answer, where the client set no shorter deadline.
+    pub request_timeout: Duration,
+    /// Told when the register may have changed: open streams look whether their system still stands in it.
+    pub changes: watch::Sender<()>,
     pub world: World,
     pub metrics: Arc<Metrics>,
     pub refusals: Arc<dyn RefusalSink>,
@@ -85,27 +95,43 @@ where
             return ready(status.into_http());
         };
         let Some(peer) = request.extensions().get::<Arc<Peer>>().cloned() else {
-            return ready(Status::internal("the connection has no peer").into_http());
+            let made = Status::internal("the connection has no peer");
+            let completed = complete(&made, self.door.max_message_bytes, asked.lang, &asked.request_id);
+            return ready(completed.unwrap_or(made).into_http());
         };
+        let changes = self.door.changes.subscribe();
         let admitted = match self.door.admit(method, &peer, request.headers(), &asked) {
             Ok(caller) => caller,
             Err(turned) => return ready(self.door.turn_away(method, &peer, *turned, asked).into_http()),
         };
+        let deadline = Deadline::of(request.headers(), self.door.request_timeout);
+        let mut standing = None;
         if let Some(caller) = admitted {
+            let system = caller.system.clone();
+            standing = (method.shape == Shape::Streaming).then(|| Standing { door: self.door.clone(), system, changes });
             request.extensions_mut().insert(Arc::new(caller));
         }
-        let watched = Watched { peer, lang: asked.lang, request_id: asked.request_id };
+        let watched = Watched { peer, standing, lang: asked.lang, request_id: asked.request_id };
         if method.shape == Shape::Streaming {
             request = request.map(|body| Inbound::watch(body, watched.clone()));
         }
         let span =
             tracing::debug_span!("request", method = method.name, request_id = %watched.request_id, trace_id = asked.trace_id);
+        // Begun before the transport's own, and shorter: it is always the first to be over.
+        let over = sleep(deadline.answer);
         let answer = {
             let _entered = span.enter();
             self.inner.call(request)
         };
         let door = self.door.clone();
-        Box::pin(tracing::Instrument::instrument(async move { Ok(door.see_off(answer.await?, method, watched)) }, span))
+        let answer = async move {
+            tokio::select! {
+                biased;
+                answer = answer => Ok(door.see_off(answer?, method, watched, deadline)),
+                () = over => Ok(door.give_up(method, &watched)),
+            }
+        };
+        Box::pin(tracing::Instrument::instrument(answer, span))
     }
 }
 
@@ -245,7 +271,13 @@ impl Door {
     }
 
     /// Counts an answer, words the library's own refusals, and watches streams.
-    fn see_off(&self, response: Response<Body>, method: &'static Method, watched: Watched) -> Response<Body> {
+    fn see_off(
+        self: &Arc<Self>,
+        response: Response<Body>,
+        method: &'static Method,
+        watched: Watched,
+        deadline: Deadline,
+    ) -> Response<Body> {
         if let Some(made) = response.extensions().get::<Status>() {
             let completed = complete(made, self.max_message_bytes, watched.lang, &watched.request_id);
             let code = completed.as_ref().unwrap_or(made).code();
@@ -257,8 +289,33 @@ impl Door {
                 self.metrics.request(method.name, "OK");
                 response
             }
-            Shape::Streaming => response.map(|body| Outbound::watch(body, watched, method, self.metrics.clone())),
+            Shape::Streaming => response.map(|body| Outbound::watch(body, watched, method, self.clone(), deadline.whole)),
         }
+    }
+
+    /// Answers a request whose time is over; the service's work on it is dropped, what it committed stands.
+    fn give_up(&self, method: &'static Method, watched: &Watched) -> Response<Body> {
+        let status = too_late(watched.lang, &watched.request_id);
+        self.metrics.request(method.name, code_name(status.code()));
+        status.into_http()
+    }
+
+    /// Records that a stream was ended since its system stands in the register no longer.
+    pub(super) fn removed(&self, method: &'static Method, watched: &Watched, reason: &'static str) {
+        let system = watched.standing.as_ref().map(|standing| standing.system.clone());
+        tracing::warn!(
+            method = method.name,
+            reason,
+            system = system.as_ref().map(tracing::field::display),
+            "a stream ends: its system is registered no longer"
+        );
+        self.metrics.refusal(reason);
+        self.refusals.refused(DoorRefusal {
+            actor: Actor { system, certificate_sha256: Some(watched.peer.fingerprint), operator: None },
+            method: method.name,
+            request_id: watched.request_id.clone(),
+            reason,
+        });
     }
 }
 

@@ -29,10 +29,14 @@ pub(super) fn message(event: Event) -> proto::SubscribeResponse {
         Event::State(numbers) => {
             Message::State(proto::State { pause_reason: pause_reason(numbers.pause).into(), message: pause_words(numbers.pause) })
         }
-        Event::GoAway { reason, reconnect_after_ms } => {
-            Message::GoAway(proto::GoAway { reason: reason.to_owned(), reconnect_after_ms })
-        }
+        Event::GoAway { reason, reconnect_after_ms } => return go_away(reason, reconnect_after_ms),
     };
+    proto::SubscribeResponse { message: Some(message) }
+}
+
+/// The word before a planned close.
+pub(super) fn go_away(reason: &'static str, reconnect_after_ms: u64) -> proto::SubscribeResponse {
+    let message = Message::GoAway(proto::GoAway { reason: reason.to_owned(), reconnect_after_ms });
     proto::SubscribeResponse { message: Some(message) }
 }
 

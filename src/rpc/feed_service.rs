@@ -1,17 +1,16 @@
 //! `FeedService`: subscriptions and what is said of deliveries.
-//!
-//! The stream reads requests in one task and writes responses in another: reading never waits for writing, so that two full
-//! windows cannot lock each other.
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
-use tokio_stream::{Stream, StreamExt as _, wrappers::ReceiverStream};
+use tokio_stream::StreamExt as _;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{
+    Limits,
     answer::{answer, refuse},
     caller, feed_events, feed_requests,
+    feed_stream::{Age, Reading, Responses},
 };
 use crate::{
     domain::violation::Findings,
@@ -29,12 +28,14 @@ const STREAM_QUEUE: usize = 1_024;
 /// The service over a gateway.
 pub struct FeedDoor {
     gateway: Arc<Gateway>,
+    ages: Option<Age>,
 }
 
 impl FeedDoor {
     /// Opens it.
-    pub fn new(gateway: Arc<Gateway>) -> Self {
-        Self { gateway }
+    pub fn new(gateway: Arc<Gateway>, limits: &Limits) -> Self {
+        let ages = limits.max_stream_age.map(|most| Age { most, grace: limits.stream_age_grace });
+        Self { gateway, ages }
     }
 
     async fn create(&self, caller: &Caller, request: &proto::CreateSubscriptionRequest) -> Result<proto::Subscription, Refused> {
@@ -99,8 +100,6 @@ impl FeedDoor {
     }
 }
 
-type Responses = Pin<Box<dyn Stream<Item = Result<proto::SubscribeResponse, Status>> + Send>>;
-
 #[tonic::async_trait]
 impl FeedService for FeedDoor {
     type SubscribeStream = Responses;
@@ -164,10 +163,8 @@ impl FeedService for FeedDoor {
             Ok(opened) => opened,
             Err(refused) => return Err(refuse(&self.gateway, &caller, &refused)),
         };
-        let (errors, fatal) = mpsc::channel(1);
-        tokio::spawn(read_requests(requests, session, errors, self.gateway.clone(), caller));
-        let responses = ReceiverStream::new(events).map(|event| Ok(feed_events::message(event)));
-        Ok(Response::new(Box::pin(responses.merge(ReceiverStream::new(fatal)))))
+        let reading = Reading { session, gateway: self.gateway.clone(), caller, age: self.ages };
+        Ok(Response::new(reading.begin(requests, events)))
     }
 
     async fn fetch(&self, request: Request<proto::FetchRequest>) -> Result<Response<proto::FetchResponse>, Status> {
@@ -246,49 +243,4 @@ impl FeedDoor {
         let discarded = self.gateway.discard_dead_letters(caller, &request.subscription, &query, reason, request.dry_run).await?;
         Ok(proto::DiscardDeadLettersResponse { discarded })
     }
-}
-
-/// Reads what the consumer says until its side ends; then the session is dropped, which detaches it.
-async fn read_requests(
-    mut requests: Streaming<proto::SubscribeRequest>,
-    session: Session,
-    errors: mpsc::Sender<Result<proto::SubscribeResponse, Status>>,
-    gateway: Arc<Gateway>,
-    caller: Arc<Caller>,
-) {
-    loop {
-        let message = tokio::select! {
-            message = requests.next() => message,
-            () = errors.closed() => return,
-        };
-        let Some(Ok(request)) = message else { return };
-        if let Err(refused) = pass_on(request, &session).await {
-            // The queue has one place and this is its only message.
-            let _ = errors.try_send(Err(refuse(&gateway, &caller, &refused)));
-            return;
-        }
-    }
-}
-
-/// Passes one message to the host. A malformed item of a settle is answered `UNKNOWN` by the engine, never by closing the
-/// stream; only a message outside the protocol is an error.
-async fn pass_on(request: proto::SubscribeRequest, session: &Session) -> Result<(), Refused> {
-    match request.message {
-        Some(Message::Settle(settlements)) => {
-            let items = feed_requests::settlements(&settlements)?;
-            session.settle(settlements.request_id, items).await;
-        }
-        Some(Message::Window(window)) => session.window(feed_requests::window(Some(&window))?).await,
-        Some(Message::Heartbeat(_)) => session.heartbeat().await,
-        Some(Message::Drain(_)) => session.drain().await,
-        Some(Message::Open(_)) | None => {
-            return Err(Refused::field(
-                "message",
-                "UNEXPECTED_MESSAGE",
-                "流已打开：只接受 settle、window、drain、heartbeat",
-                "the stream is open: only settle, window, drain and heartbeat may follow",
-            ));
-        }
-    }
-    Ok(())
 }

@@ -26,6 +26,10 @@ pub struct Limits {
     pub max_connection_age: Option<Duration>,
     /// Time for its streams to end then.
     pub connection_age_grace: Duration,
+    /// A subscription's stream is asked to come again after this time, give or take a tenth; `None` = never.
+    pub max_stream_age: Option<Duration>,
+    /// Time to settle what it has then.
+    pub stream_age_grace: Duration,
     /// A silent connection is asked for a sign of life after this time.
     pub keepalive_interval: Duration,
     /// And closed when none comes within this time.
@@ -42,6 +46,8 @@ impl Default for Limits {
             request_timeout: Duration::from_mins(1),
             max_connection_age: Some(Duration::from_hours(24)),
             connection_age_grace: Duration::from_mins(1),
+            max_stream_age: Some(Duration::from_hours(1)),
+            stream_age_grace: Duration::from_mins(1),
             keepalive_interval: Duration::from_secs(20),
             keepalive_timeout: Duration::from_secs(20),
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tonic::service::Routes;
 
-use super::{evidence_service, feed_service, lookup_service, publish_service, screening_service};
+use super::{Limits, evidence_service, feed_service, lookup_service, publish_service, screening_service};
 use crate::{
     gateway::Gateway,
     proto::{
@@ -14,10 +14,11 @@ use crate::{
     },
 };
 
-/// Every service over a gateway; messages larger than `max_message_bytes` are refused.
-pub fn routes(gateway: &Arc<Gateway>, max_message_bytes: usize) -> Routes {
+/// Every service over a gateway, within the limits.
+pub fn routes(gateway: &Arc<Gateway>, limits: &Limits) -> Routes {
+    let max_message_bytes = limits.max_message_bytes;
     let publish = PublishServiceServer::new(publish_service::PublishDoor::new(gateway.clone()));
-    let feed = FeedServiceServer::new(feed_service::FeedDoor::new(gateway.clone()));
+    let feed = FeedServiceServer::new(feed_service::FeedDoor::new(gateway.clone(), limits));
     let records = RecordServiceServer::new(lookup_service::LookupDoor::new(gateway.clone()));
     let screening = ScreeningServiceServer::new(screening_service::ScreeningDoor::new(gateway.clone()));
     let evidence = EvidenceServiceServer::new(evidence_service::EvidenceDoor::new(gateway.clone()));

@@ -3,7 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use tokio::{net::TcpListener, sync::mpsc, time::sleep};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+    time::sleep,
+};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
@@ -75,8 +79,10 @@ impl Server {
     /// Puts it together; nothing is opened yet.
     pub fn new(parts: Parts) -> Self {
         let Parts { tls, reload_interval, register, trust_domain, tokens, limits, world, metrics, refusals } = parts;
+        let changes = watch::Sender::new(());
         let trust = TrustKeeper {
             tls,
+            changes: changes.clone(),
             connections: Connections::new(limits.max_connections, metrics.clone()),
             register: register.clone(),
             trust_domain: trust_domain.clone(),
@@ -84,8 +90,17 @@ impl Server {
             refusals: refusals.clone(),
             world: world.clone(),
         };
-        let max_message_bytes = limits.max_message_bytes;
-        let door = Door { register, trust_domain, tokens, max_message_bytes, world, metrics, refusals };
+        let door = Door {
+            register,
+            trust_domain,
+            tokens,
+            max_message_bytes: limits.max_message_bytes,
+            request_timeout: limits.request_timeout,
+            changes,
+            world,
+            metrics,
+            refusals,
+        };
         Self { door: Arc::new(door), trust: Arc::new(trust), limits, reload_interval }
     }
 
@@ -146,7 +161,6 @@ impl Server {
             .http2_max_header_list_size(HEADER_BYTES)
             .http2_keepalive_interval(Some(limits.keepalive_interval))
             .http2_keepalive_timeout(Some(limits.keepalive_timeout))
-            .timeout(limits.request_timeout)
             .max_connection_age_grace(limits.connection_age_grace);
         if let Some(age) = limits.max_connection_age {
             server = server.max_connection_age(age);

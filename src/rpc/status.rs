@@ -87,27 +87,46 @@ pub(super) fn unknown_method(path: &str, lang: Lang) -> Status {
     Status::with_error_details(Code::Unimplemented, text.get(lang), details)
 }
 
-/// Gives a status that the library made for a message it could not read the reason and words of our own; `None` = it is not one.
+/// Gives a status that the library made a reason and words of our own; `None` = it has them already.
 pub(super) fn complete(made: &Status, max_message_bytes: usize, lang: Lang, request_id: &str) -> Option<Status> {
     if !made.details().is_empty() {
         return None;
     }
+    let said = made.message();
     let refused = match made.code() {
-        Code::OutOfRange if made.message().contains("message length too large") => Refused::new(
+        Code::OutOfRange if said.contains("message length too large") => Refused::new(
             Class::ResourceExhausted,
             "MESSAGE_TOO_LARGE",
             format!("消息超过上限 {max_message_bytes} 字节；请分批提交"),
             format!("the message is larger than {max_message_bytes} bytes; send it in smaller batches"),
         ),
-        Code::Internal if made.message().contains("decode") => Refused::new(
+        Code::Internal if said.contains("decode") || said.contains("Missing request message") => Refused::new(
             Class::InvalidArgument,
             "MALFORMED_MESSAGE",
-            format!("消息不是该方法的 protobuf 消息：{}", made.message()),
-            format!("the message is not this method's protobuf message: {}", made.message()),
+            format!("消息不是该方法的 protobuf 消息：{said}"),
+            format!("the message is not this method's protobuf message: {said}"),
         ),
-        _ => return None,
+        Code::Internal | Code::Unknown => Refused::new(
+            Class::Internal,
+            "INTERNAL",
+            format!("网关内部错误，请附请求编号报告：{said}"),
+            format!("a defect of the gateway; report it with the request id: {said}"),
+        ),
+        Code::Unimplemented => {
+            return Some(plainly_refused(made, "NOT_SUPPORTED", lang, request_id));
+        }
+        _ => return Some(plainly_refused(made, "TRANSPORT", lang, request_id)),
     };
     Some(compose(&refused, lang, Some(request_id)))
+}
+
+/// The code as the library gave it, with a reason and its words.
+fn plainly_refused(made: &Status, reason: &'static str, lang: Lang, request_id: &str) -> Status {
+    let mut details = ErrorDetails::with_error_info(reason, REASON_DOMAIN, HashMap::new());
+    details.set_request_info(request_id, "");
+    let said = made.message();
+    let text = Text::new(format!("传输层拒绝了请求：{said}"), format!("the transport refused the request: {said}"));
+    Status::with_error_details(made.code(), text.get(lang), details)
 }
 
 #[cfg(test)]
@@ -157,8 +176,23 @@ mod tests {
     }
 
     #[test]
-    fn leaves_statuses_of_our_own_alone() {
+    fn every_status_of_the_library_gets_a_reason_and_ours_are_left_alone() {
         assert!(complete(&status(&refused(), Lang::En), 8, Lang::En, "r").is_none());
-        assert!(complete(&Status::internal("boom"), 8, Lang::En, "r").is_none());
+        let cases = [
+            (Status::out_of_range("decoded message length too large"), Code::ResourceExhausted, "MESSAGE_TOO_LARGE"),
+            (Status::internal("failed to decode Protobuf message"), Code::InvalidArgument, "MALFORMED_MESSAGE"),
+            (Status::internal("Missing request message."), Code::InvalidArgument, "MALFORMED_MESSAGE"),
+            (Status::internal("boom"), Code::Internal, "INTERNAL"),
+            (Status::unknown("boom"), Code::Internal, "INTERNAL"),
+            (Status::unimplemented("Content is compressed with `br`"), Code::Unimplemented, "NOT_SUPPORTED"),
+            (Status::cancelled("h2 protocol error"), Code::Cancelled, "TRANSPORT"),
+        ];
+        for (made, code, reason) in cases {
+            let completed = complete(&made, 8, Lang::En, "r").expect("completed");
+            let details = completed.get_error_details();
+            let info = details.error_info().expect("error info");
+            assert_eq!((completed.code(), info.reason.as_str()), (code, reason), "{made:?}");
+            assert_eq!(details.request_info().map(|request| request.request_id.as_str()), Some("r"));
+        }
     }
 }

@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::{
+    sync::watch,
+    time::{MissedTickBehavior, interval},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -25,6 +28,7 @@ const HOUR_MICROS: f64 = 3_600e6;
 /// Keeps trust current.
 pub struct TrustKeeper {
     pub(super) tls: Arc<ServerTls>,
+    pub(super) changes: watch::Sender<()>,
     pub(super) connections: Arc<Connections>,
     pub(super) register: Arc<ArcSwap<Register>>,
     pub(super) trust_domain: String,
@@ -34,6 +38,11 @@ pub struct TrustKeeper {
 }
 
 impl TrustKeeper {
+    /// The register was exchanged: streams of systems that stand in it no longer end.
+    pub fn register_changed(&self) {
+        self.changes.send_replace(());
+    }
+
     /// Loads the files if they were replaced, verifies every open connection again, and says how many lost trust.
     ///
     /// # Errors
@@ -44,6 +53,8 @@ impl TrustKeeper {
             tracing::info!("certificates and revocation lists were loaded anew");
         }
         let withdrawn = self.verify_open();
+        // Whoever exchanged the register and forgot to say so is heard here.
+        self.register_changed();
         self.measure();
         match replaced {
             Ok(_) => Ok(withdrawn),

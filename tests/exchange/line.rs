@@ -12,6 +12,7 @@ use tokio::{
 pub struct Line {
     port: u16,
     cuts: watch::Sender<u64>,
+    freezes: watch::Sender<u64>,
     accepting: JoinHandle<()>,
 }
 
@@ -20,12 +21,13 @@ impl Line {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let (cuts, cut) = watch::channel(0);
+        let (freezes, frozen) = watch::channel(0);
         let accepting = tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
-                tokio::spawn(carry(near, gateway, cut.clone()));
+                tokio::spawn(carry(near, gateway, cut.clone(), frozen.clone()));
             }
         });
-        Self { port, cuts, accepting }
+        Self { port, cuts, freezes, accepting }
     }
 
     pub fn port(&self) -> u16 {
@@ -36,6 +38,11 @@ impl Line {
     pub fn cut(&self) {
         self.cuts.send_modify(|cuts| *cuts += 1);
     }
+
+    /// Passes nothing more on by the connections that stand, and leaves them open: the other side has vanished without a word.
+    pub fn freeze(&self) {
+        self.freezes.send_modify(|freezes| *freezes += 1);
+    }
 }
 
 impl Drop for Line {
@@ -44,11 +51,16 @@ impl Drop for Line {
     }
 }
 
-async fn carry(mut near: TcpStream, gateway: SocketAddr, mut cut: watch::Receiver<u64>) {
+async fn carry(mut near: TcpStream, gateway: SocketAddr, mut cut: watch::Receiver<u64>, mut frozen: watch::Receiver<u64>) {
     cut.mark_unchanged();
+    frozen.mark_unchanged();
     let Ok(mut far) = TcpStream::connect(gateway).await else { return };
     tokio::select! {
         _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
         _ = cut.changed() => {}
+        _ = frozen.changed() => {
+            // Both sockets stay open until the cut, or until the line is dropped.
+            let _ = cut.changed().await;
+        }
     }
 }

@@ -94,6 +94,17 @@ impl Stream {
         }
     }
 
+    /// Waits for the end; `None` = it ended well.
+    pub async fn end(&mut self) -> Option<Status> {
+        loop {
+            match self.next().await {
+                Ok(Some(heard)) => self.heard.push_back(heard),
+                Ok(None) => return None,
+                Err(status) => return Some(status),
+            }
+        }
+    }
+
     async fn next(&mut self) -> Result<Option<Heard>, Status> {
         let message = soon("a message of the gateway", self.hear.message()).await?;
         Ok(message.and_then(|message| message.message))

@@ -90,13 +90,15 @@ pub async fn start(checked: Checked, world: World) -> Result<Running, Failure> {
         stop: stop.clone(),
     }));
     gateway.administer("gateway.start", vec![format!("register:{register_digest}")]).await?;
+    let limits = door::limits(&config.limits);
+    let services = rpc::routes(&gateway, &limits);
     let server = Server::new(rpc::Parts {
         tls,
         reload_interval: Duration::from_secs(config.tls.reload_seconds),
         register,
         trust_domain: config.tls.trust_domain.clone(),
         tokens,
-        limits: door::limits(&config.limits),
+        limits,
         world,
         metrics: metrics.clone(),
         refusals: Arc::new(refusals),
@@ -104,7 +106,7 @@ pub async fn start(checked: Checked, world: World) -> Result<Running, Failure> {
     let (trust, address) = (server.trust(), tcp.local_addr()?);
     let telemetry_address = telemetry.address()?;
     let shutdown = Shutdown { draining: stop.clone(), grace: Duration::from_secs(config.server.shutdown_grace_seconds) };
-    let serving = tokio::spawn(server.serve(tcp, rpc::routes(&gateway, config.limits.max_message_bytes), shutdown));
+    let serving = tokio::spawn(server.serve(tcp, services, shutdown));
     tasks.spawn(record_refusals(recorder, committer.clone(), finish.clone()));
     let interval = Duration::from_secs(config.evidence.checkpoint_seconds);
     tasks.spawn(tasks::sign_checkpoints(gateway.clone(), interval, finish.clone()));
@@ -162,6 +164,7 @@ impl Running {
         self.gateway.register.store(Arc::new(register));
         self.gateway.policy.store(Arc::new(policy));
         self.screening.store(Arc::new(screening));
+        self.trust.register_changed();
     }
 
     /// Stops in good order.

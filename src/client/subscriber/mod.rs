@@ -44,6 +44,8 @@ pub struct SubscribeOptions {
     pub retry: RetryPolicy,
     /// How often to say that we live: at least every 10 s.
     pub heartbeat: Duration,
+    /// A stream on which the gateway says nothing for so long is opened again. It says something at least every 15 s.
+    pub silence: Duration,
     /// How long closing may take: running handlers and the confirmation of what they decided.
     pub drain_within: Duration,
 }
@@ -61,6 +63,7 @@ impl SubscribeOptions {
             batch: 1,
             retry: RetryPolicy::STANDING,
             heartbeat: Duration::from_secs(10),
+            silence: Duration::from_secs(45),
             drain_within: Duration::from_secs(30),
         }
     }

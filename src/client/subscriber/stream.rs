@@ -20,8 +20,8 @@ use crate::{
     },
 };
 
-/// The gateway says something at least every 15 s; three times that is silence.
-const SILENCE: Duration = Duration::from_secs(45);
+/// How long the gateway may take to answer `open`.
+const OPEN_WITHIN: Duration = Duration::from_secs(45);
 /// How long the gateway may take to close after we did.
 const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 /// Most items in one settle request.
@@ -73,7 +73,7 @@ impl<'a> Stream<'a> {
         if sender.send(request(subscribe_request::Message::Open(self.open()))).await.is_err() {
             return End::Broken(silent("it did not take the first message"));
         }
-        let opening = tokio::time::timeout(SILENCE, service.subscribe(ReceiverStream::new(receiver))).await;
+        let opening = tokio::time::timeout(OPEN_WITHIN, service.subscribe(ReceiverStream::new(receiver))).await;
         let mut inbound = match opening {
             Err(_) => return End::Broken(silent("no answer to `open`")),
             Ok(Err(status)) => return End::Failed(status),
@@ -102,7 +102,7 @@ impl<'a> Stream<'a> {
     }
 
     async fn opened(&self, inbound: &mut Streaming<SubscribeResponse>) -> Result<(), End> {
-        let first = tokio::time::timeout(SILENCE, inbound.message()).await;
+        let first = tokio::time::timeout(OPEN_WITHIN, inbound.message()).await;
         match first {
             Ok(Ok(Some(SubscribeResponse { message: Some(subscribe_response::Message::Opened(opened)) }))) => {
                 self.shared.counts().streams += 1;
@@ -123,7 +123,7 @@ impl<'a> Stream<'a> {
 
     async fn read(&self, inbound: &mut Streaming<SubscribeResponse>, delays: &mut Delays) -> End {
         let mut away = None;
-        let mut silence = Instant::now() + SILENCE;
+        let mut silence = Instant::now() + self.options.silence;
         loop {
             let draining = self.drain.is_cancelled();
             let may_close = (draining || away.is_some()) && self.shared.books().unsettled() == 0;
@@ -147,7 +147,7 @@ impl<'a> Stream<'a> {
                 Ok(Some(message)) => {
                     delays.reset();
                     if !self.close.is_cancelled() {
-                        silence = Instant::now() + SILENCE;
+                        silence = Instant::now() + self.options.silence;
                     }
                     if let Some(gone) = self.message(message) {
                         away = Some(gone);

@@ -83,7 +83,7 @@ pub enum Event {
     State(Status),
     /// The host closes.
     GoAway {
-        /// `shutdown`, `taken_over`, `deleted`, `fenced`.
+        /// `shutdown`, `taken_over`, `deleted`, `fenced`; the door itself says `max_age` and `revoked`.
         reason: &'static str,
         /// Wait this long before coming back, milliseconds.
         reconnect_after_ms: u64,

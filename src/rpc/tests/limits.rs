@@ -40,6 +40,42 @@ async fn bytes_that_are_not_the_message_are_refused() {
 }
 
 #[tokio::test]
+async fn an_answer_that_takes_too_long_is_given_up_with_a_reason() {
+    let limits = Limits { request_timeout: Duration::from_millis(1), ..Limits::default() };
+    let mut gateway = Gateway::start(Setting { limits, ..Setting::default() }).await;
+    let (config, _) = gateway.client_of("gacc/risk-control", 30);
+    let mut client = ScreeningServiceClient::new(gateway.connect(config).await);
+    let mut request = Request::new(ScreenRequest::default());
+    request.metadata_mut().insert("x-never", "1".parse().expect("a value"));
+    let status = client.screen(request).await.expect_err("given up");
+    assert_eq!(reason(&status), (Code::DeadlineExceeded, "DEADLINE_EXCEEDED".into()));
+    assert_eq!(gateway.metrics.requests_of("tongbao.v1.ScreeningService/Screen", "DEADLINE_EXCEEDED"), 1);
+}
+
+#[tokio::test]
+async fn a_compression_that_is_not_known_is_refused_with_a_reason() {
+    let mut gateway = Gateway::start(Setting::default()).await;
+    let (config, _) = gateway.client_of("gacc/risk-control", 30);
+    let mut client = ScreeningServiceClient::new(gateway.connect(config).await);
+    let mut request = Request::new(ScreenRequest::default());
+    request.metadata_mut().insert("grpc-encoding", "br".parse().expect("a value"));
+    let status = client.screen(request).await.expect_err("refused");
+    assert_eq!(reason(&status), (Code::Unimplemented, "NOT_SUPPORTED".into()));
+}
+
+#[tokio::test]
+async fn a_stream_ends_at_the_clients_deadline_with_a_reason() {
+    let mut gateway = Gateway::start(Setting::default()).await;
+    let (config, _) = gateway.client_of("gacc/risk-control", 30);
+    let mut request = Request::new(HealthCheckRequest::default());
+    request.set_timeout(Duration::from_secs(2));
+    let mut stream = HealthClient::new(gateway.connect(config).await).watch(request).await.expect("open").into_inner();
+    stream.message().await.expect("read").expect("the first state");
+    let status = stream.message().await.expect_err("ended");
+    assert_eq!(reason(&status), (Code::DeadlineExceeded, "DEADLINE_EXCEEDED".into()));
+}
+
+#[tokio::test]
 async fn a_silent_handshake_ends_in_time() {
     let limits = Limits { handshake_timeout: Duration::from_millis(1), ..Limits::default() };
     let mut gateway = Gateway::start(Setting { limits, ..Setting::default() }).await;
