@@ -128,7 +128,7 @@ impl Engine {
             return true;
         }
         if waits {
-            return false;
+            return self.try_store(plan);
         }
         if self.is_session_lost() && self.parked.is_empty() {
             self.plan_lost(&mut plan, true);
@@ -145,6 +145,21 @@ impl Engine {
             return true;
         }
         false
+    }
+
+    /// While the store is stalled and something of the engine's own is due: a change that is no act finds out whether the store
+    /// takes commits again. Without it an idle consumer's leases would never run out.
+    fn try_store(&mut self, plan: Plan) -> bool {
+        let is_due = (self.flight.out > 0 && self.flight.bound <= self.now)
+            || self.is_session_lost()
+            || (self.skips_due <= self.now && self.has_skips())
+            || !self.overdue.is_empty()
+            || !self.withheld.is_empty();
+        let tries = self.stalled && self.now >= self.not_before && self.parked.is_empty() && is_due;
+        if tries {
+            self.start(plan, Goal::Skips);
+        }
+        tries
     }
 
     /// Skips, or blocked rows, wait to be persisted.
@@ -213,6 +228,7 @@ impl Engine {
     pub fn persisted(&mut self, change_id: u64, now: Micros) {
         self.observe(now);
         let Some(change) = self.change.take_if(|change| change.id == change_id) else { return };
+        self.store_answers();
         apply(&mut self.state, &change.delta);
         match change.goal {
             Goal::Attach { session, resumed } => self.attach_stands(*session, resumed),

@@ -216,15 +216,29 @@ impl Engine {
         self.paused = paused;
     }
 
-    /// Whether the store accepts commits. While it does not, no lease runs out; afterwards every lease starts anew.
+    /// Whether the store accepts commits. While it does not, no lease runs out and no session is given up; once a commit succeeds
+    /// every lease, and the time a session has to come back, starts anew. The engine finds that out by itself: while something of
+    /// its own is due it tries the store with a change of skips, which is no act.
     pub fn store_stalled(&mut self, now: Micros, stalled: bool) {
         self.observe(now);
-        if self.stalled && !stalled {
-            let (now, lease) = (self.now, self.lease());
-            self.flight.values_mut().for_each(|slot| slot.restart(now, lease));
+        if stalled {
+            self.stalled = true;
+        } else {
+            self.store_answers();
         }
-        self.stalled = stalled;
         self.advance();
+    }
+
+    /// The store has taken a commit: a stall is over.
+    pub(super) fn store_answers(&mut self) {
+        if !std::mem::take(&mut self.stalled) {
+            return;
+        }
+        let (now, lease) = (self.now, self.lease());
+        self.flight.values_mut().for_each(|slot| slot.restart(now, lease));
+        if let Some(until) = self.session.as_mut().and_then(|session| session.grace_until.as_mut()) {
+            *until = (*until).max(now.saturating_add(super::session::GRACE));
+        }
     }
 
     /// Time passed: leases run out, retries fall due, a lost session ends.

@@ -191,6 +191,7 @@ impl Engine {
         self.observe(now);
         if let Some(batch) = self.batches.iter_mut().find(|batch| batch.id == batch_id) {
             batch.committed = true;
+            self.store_answers();
         }
         self.send_committed();
     }

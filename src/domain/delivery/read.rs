@@ -183,12 +183,17 @@ impl Engine {
         self.flight.insert(Slot { passed: true, suspect, redriven, failures, ..fresh(candidate, lane_id) });
     }
 
+    /// Retries wait in memory up to the look-ahead; those beyond it wait until there is room again, however long they are due.
+    pub(super) fn has_room_for_due(&self) -> bool {
+        self.schedule.to_read.len() + self.urgent.len() + self.suspects.len() < self.bounds.look_ahead
+    }
+
     /// Moves rows that are due, as far as the rate allows and there is room, to those to be read.
     pub(super) fn take_due(&mut self) {
         if self.standstill().is_some() {
             return;
         }
-        while self.schedule.to_read.len() + self.urgent.len() + self.suspects.len() < self.bounds.look_ahead {
+        while self.has_room_for_due() {
             let Some(row) = self.schedule.first_due(self.now).and_then(|position| self.state.retrying.get(&position)) else {
                 return;
             };

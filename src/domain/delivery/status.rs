@@ -67,7 +67,7 @@ impl Engine {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Micros> {
         let mut deadlines = Vec::with_capacity(4);
-        if !self.stalled && self.change.is_none() && self.parked.is_empty() {
+        if self.change.is_none() && self.parked.is_empty() {
             let own = |at: Micros| at.max(self.not_before);
             if self.flight.out > 0 && self.flight.bound < Micros::MAX {
                 deadlines.push(own(self.flight.bound));
@@ -83,6 +83,7 @@ impl Engine {
             }
         }
         if self.standstill().is_none()
+            && self.has_room_for_due()
             && let Some(due) = self.schedule.next()
         {
             deadlines.push(due.max(self.schedule.allowed_at()));

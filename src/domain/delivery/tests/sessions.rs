@@ -84,17 +84,71 @@ fn no_lease_runs_out_while_its_settle_waits_or_the_store_is_stalled() {
     host.engine.store_stalled(host.now, true);
     host.wait(100);
     assert!(host.lost.is_empty());
-    assert_eq!(host.engine.next_deadline(), None);
-    host.let_go(true);
-    assert_eq!(host.answers[&request][0].result, Ok);
-    host.wait(100);
-    assert!(host.held.is_empty() && host.lost.is_empty(), "2 is past its time, but nothing can be committed");
-    assert_eq!(host.engine.next_deadline(), None);
+    assert_eq!(host.engine.next_deadline(), None, "a commit is under way");
+    host.let_go(false);
+    assert_eq!(host.answers[&request][0].result, SettleResult::Retryable);
+    for _ in 0..50 {
+        host.wait(20);
+        assert!(host.lost.is_empty(), "both are past their time, but nothing can be committed");
+        while host.let_go(false) {}
+    }
     host.engine.store_stalled(host.now, false);
     host.wait(29);
-    assert!(host.lost.is_empty(), "the lease starts anew");
+    assert!(host.lost.is_empty(), "the leases start anew");
     host.wait(1);
-    assert_eq!(host.held.len(), 1, "2 runs out then");
+    host.let_go(true);
+    assert_eq!(host.lost.len(), 2, "they run out then");
+}
+
+#[test]
+fn after_a_stall_an_idle_subscription_finds_out_that_the_store_is_back() {
+    // The consumer hangs: it settles nothing and there is nothing to send, so no other commit would show it.
+    let mut host = Host::with(spec(), &["a"]);
+    host.engine.store_stalled(host.now, true);
+    let deadline = host.engine.next_deadline().expect("the store is tried when the lease is over");
+    assert_eq!(deadline, host.now + 30 * SECOND);
+    host.wait(30);
+    let tried = host.persists.last().expect("it is tried");
+    assert_eq!((tried.kind.clone(), tried.tally.clone()), (PersistKind::Skips, Tally::default()));
+    assert!(host.lost.is_empty(), "while it was stalled nothing ran out");
+    host.wait(30);
+    assert_eq!(host.lost.iter().map(|lost| lost.reason).collect::<Vec<_>>(), [LossReason::Expired]);
+}
+
+#[test]
+fn a_session_that_could_not_come_back_to_a_stalled_store_is_not_given_up() {
+    let mut host = Host::with(spec(), &["a"]);
+    let token = host.inbox[&1].token;
+    host.engine.detach(host.now, ONE, false);
+    host.hold = true;
+    host.engine.attach(host.now, ONE, "gacc/1".into(), WIDE, false, false).expect("asked");
+    host.run();
+    host.engine.store_stalled(host.now, true);
+    host.let_go(false);
+    host.wait(60);
+    host.hold = false;
+    while host.let_go(true) {}
+    host.wait(9);
+    host.attach(ONE, WIDE, false);
+    assert_eq!(host.attached.last().map(|(_, _, resumed)| *resumed), Some(true));
+    assert_eq!((host.inbox[&1].token, host.inbox[&1].attempt), (token, 1));
+}
+
+#[test]
+fn retries_beyond_the_look_ahead_wake_nobody() {
+    let mut host = Host::new(spec());
+    host.engine = Engine::load(host.stored.clone(), 7).with_bounds(Bounds { look_ahead: 2, ..Bounds::default() });
+    host.attach(ONE, Window { records: 4, bytes: 1 << 30 }, false);
+    host.publish(&["a", "b", "c", "d"]);
+    let soon = || Verb::Retry { delay_ms: 1, reason: "busy".into() };
+    host.say(&[(1, soon()), (2, soon()), (3, soon()), (4, soon())]);
+    host.engine.window(host.now, Window { records: 0, bytes: 1 << 30 });
+    host.wait(5);
+    assert_eq!(host.out(), Vec::<Position>::new());
+    assert!(host.engine.next_deadline().is_none_or(|at| at > host.now), "{:?}", host.engine.next_deadline());
+    host.engine.window(host.now, WIDE);
+    host.wait(1);
+    assert_eq!(host.out(), [1, 2, 3, 4]);
 }
 
 #[test]
