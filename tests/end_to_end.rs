@@ -282,11 +282,29 @@ async fn a_subscription_starts_where_it_is_told() {
         let status = feeds.subscription(name).await.expect("found").status.expect("numbers");
         assert_eq!((status.floor, status.in_flight, status.lag), (5, 0, 0), "{name}");
     }
-    let ahead = proto::CreateSubscriptionRequest {
-        start: Some(proto::StartAt { at: Some(start_at::At::Position(100)) }),
-        ..subscription("ahead")
+    exchange.stop_and_check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pitfall_11_a_start_outside_of_what_is_kept_is_an_error_that_says_so() {
+    let mut exchange = Exchange::open().await;
+    exchange.publish("amr-330000", (1..=3).map(|n| survey("amr-330000", n)).collect()).await;
+    let feeds = exchange.feeds("gacc");
+    let starting = |name: &str, position: u64| proto::CreateSubscriptionRequest {
+        start: Some(proto::StartAt { at: Some(start_at::At::Position(position)) }),
+        ..subscription(name)
     };
-    assert_eq!(refusal(feeds.create(ahead).await.expect_err("it lies ahead")).code, Code::OutOfRange);
+    for position in [0, 5, 100, u64::MAX] {
+        let refused = refusal(feeds.create(starting("outside", position)).await.expect_err("nothing is kept there"));
+        assert_eq!((refused.code, refused.reason.as_str()), (Code::OutOfRange, "POSITION_OUT_OF_RANGE"));
+        assert!(refused.message.contains("1 and 4"), "what there is: {}", refused.message);
+    }
+    assert!(feeds.subscription("outside").await.is_err(), "and nothing was made that would silently receive nothing");
+    // The next one to come is within.
+    for position in [1, 4] {
+        feeds.create(starting(&format!("from-{position}"), position)).await.expect("made");
+    }
+    assert_eq!(take(&feeds, "from-1", 3).await, [1, 2, 3]);
     exchange.stop_and_check().await;
 }
 

@@ -4,6 +4,7 @@
 mod committer;
 mod faulty;
 mod pages;
+mod pitfalls;
 
 use std::{
     sync::{

@@ -1,5 +1,29 @@
-//! What users of feeds and queues suffer elsewhere, each as a test. 11 (cursor past retention), 15 (concurrent publishers) and
-//! 16 (publish repeated) are not the engine's: the store and the door have them.
+//! What users of feeds and queues suffer elsewhere: 21 pitfalls, each a test with its number. Here are those that the engine has
+//! to avoid; those that are also shown over the whole gateway say where.
+//!
+//! | pitfall | also, or instead |
+//! |---|---|
+//! | 1 handler slower than its lease while the client buffers | |
+//! | 2 stream dropped with 1,000 unsettled | `tests/client_line.rs` |
+//! | 3 a deploy must not count attempts | `tests/end_to_end.rs`, a stop says go away |
+//! | 4 crash loop with a window of 100 and one poison record | |
+//! | 5 a retry keeps order per enterprise | `tests/end_to_end.rs` |
+//! | 6 a stuck enterprise blocks only itself | |
+//! | 7 storm of consumers joining and leaving | `tests/end_to_end.rs`, taking over |
+//! | 8 acks out of order 100,000 wide, then killed | `tests/kill.rs` |
+//! | 9 redrive killed half way | `tests/kill.rs` |
+//! | 10 seek during delivery: old tokens are stale | |
+//! | 11 start or cursor outside of what is kept | `tests/end_to_end.rs` alone: the gateway resolves it |
+//! | 12 sparse filter over 10 million records | |
+//! | 13 a client that never reads | |
+//! | 14 a client that never settles | |
+//! | 15 two publishers, one in a long transaction | `tests/commit_path/pitfalls.rs` alone: the store has it |
+//! | 16 publish repeated after a lost response | `tests/commit_path/pitfalls.rs` alone; `tests/client_line.rs` |
+//! | 17 settle confirmed, then killed | `tests/kill.rs` |
+//! | 18 `max_attempts` lowered below the current count | |
+//! | 19 the window slot returns after a retry of a full window | |
+//! | 20 a storage error on one settle | `tests/bad_input.rs`, a full store |
+//! | 21 both sides' windows full | |
 
 use super::*;
 
@@ -403,4 +427,15 @@ fn pitfall_21_both_windows_full_settles_still_get_through() {
     host.inbox.remove(&1);
     host.inbox.remove(&2);
     assert_eq!(host.out(), (3..=8).collect::<Vec<_>>());
+}
+
+#[test]
+fn each_pitfall_is_a_named_test_somewhere() {
+    let here = include_str!("pitfalls.rs");
+    let commit_path = include_str!("../../../../tests/commit_path/pitfalls.rs");
+    let end_to_end = include_str!("../../../../tests/end_to_end.rs");
+    for number in 1..=21 {
+        let name = format!("fn pitfall_{number:02}_");
+        assert!([here, commit_path, end_to_end].iter().any(|file| file.contains(&name)), "{name}");
+    }
 }
