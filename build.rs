@@ -1,6 +1,7 @@
-//! Compiles the protocol definitions with a pure-Rust compiler and keeps the descriptor set for reflection.
+//! Compiles the protocol definitions with a pure-Rust compiler and keeps the descriptor set for reflection, and the name of the
+//! compiler, which belongs to every measured figure.
 
-use std::{env, error::Error, fs, path::PathBuf};
+use std::{env, error::Error, fs, path::PathBuf, process::Command};
 
 const FILES: [&str; 6] = [
     "tongbao/v1/records.proto",
@@ -14,6 +15,7 @@ const FILES: [&str; 6] = [
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
     println!("cargo:rerun-if-changed=migrations");
+    println!("cargo:rustc-env=TONGBAO_COMPILER={}", rustc()?);
     let mut compiler = protox::Compiler::new(["proto"])?;
     compiler.include_imports(true).include_source_info(true).open_files(FILES)?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
@@ -22,4 +24,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     config.bytes(["."]);
     tonic_prost_build::configure().compile_fds_with_config(compiler.file_descriptor_set(), config)?;
     Ok(())
+}
+
+fn rustc() -> Result<String, Box<dyn Error>> {
+    let output = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())).arg("--version").output()?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

@@ -1,193 +1,140 @@
 //! `bench`: the sizing tool. Measures a gateway of its own, in a process of its own, over mutual TLS on loopback, durable and with
 //! evidence: what this machine and this disk can do, not what a brochure says.
+//!
+//! Invariants: everything is bounded in count and in time; latency at a fixed rate is taken from the moment an act was due, not
+//! from when it was sent (no coordinated omission); a gateway's costs are those of its process alone; whatever way it ends, the
+//! gateway is stopped and the folder removed.
 
-mod child;
-mod load;
-mod reading;
+mod arguments;
+mod closed_loop;
+mod consumer;
+mod data;
+mod figures;
+mod gateway;
+mod machine;
+mod open_loop;
+mod report;
+mod scenario;
+mod site;
 
-use std::{path::PathBuf, time::Duration};
+use std::{future::Future, path::PathBuf};
 
-use clap::Args;
-use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
 
-use self::child::Child;
-use super::{Context, Failure, house::House, output::table};
-use crate::client::Connection;
-
-/// Measures publishing, delivery, latency, pulls and screenings on this machine.
-///
-/// Client and gateway share the machine. Every record is 1 KiB, every answer durable, evidence on.
-///
-/// Examples:
-///   tongbao bench
-///   tongbao bench --records 1000000 --json > sizing.json
-///   tongbao bench --dir /srv/tongbao-bench     measure that disk
-#[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
-pub struct Arguments {
-    /// Records to publish and deliver.
-    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1_000..=10_000_000))]
-    records: u64,
-    /// Records of a batch.
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000))]
-    batch: u64,
-    /// Batches in flight.
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=256))]
-    in_flight: u64,
-    /// Records a second while latency is measured.
-    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=20_000))]
-    rate: u64,
-    /// Seconds that latency is measured for.
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
-    seconds: u64,
-    /// Pulls by credit code, and screenings.
-    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(100..=1_000_000))]
-    questions: u64,
-    /// Questions in flight.
-    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=1_024))]
-    asking: u64,
-    /// Folder to build in, made if missing; by default a new temporary one, removed afterwards.
-    #[arg(long, value_name = "FOLDER")]
-    dir: Option<PathBuf>,
-}
-
-/// One measured line.
-#[derive(Debug, Clone, Serialize)]
-pub(super) struct Measure {
-    /// What.
-    what: String,
-    /// How many.
-    count: u64,
-    /// Seconds.
-    seconds: f64,
-    /// A second.
-    per_second: f64,
-    /// Latency, microseconds.
-    latency_us: Option<Latency>,
-}
-
-/// Latency of single operations, microseconds.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub(super) struct Latency {
-    p50: u64,
-    p99: u64,
-    max: u64,
-}
-
-/// What was measured, and on what.
-#[derive(Debug, Serialize)]
-struct Sizing {
-    version: &'static str,
-    cores: usize,
-    processor: String,
-    durability: &'static str,
-    payload_bytes: usize,
-    records_stored: u64,
-    measures: Vec<Measure>,
-    resident_memory_mib: f64,
-    start_up_ms: u128,
-}
-
-/// A world under load: the house, its gateway, how it is loaded.
-struct Bench<'a> {
-    context: &'a Context,
-    house: &'a House,
-    arguments: &'a Arguments,
-}
-
-impl Bench<'_> {
-    fn connect(&self, participant: &str) -> Result<Connection, Failure> {
-        Ok(Connection::open(&self.house.profile(participant)?, self.context.lang, self.context.world.clock.clone())?)
-    }
-
-    fn now(&self) -> Duration {
-        self.context.world.clock.monotonic()
-    }
-
-    fn measure(&self, what: &str, count: u64, took: Duration, latency_us: Option<Latency>) -> Measure {
-        let seconds = took.as_secs_f64();
-        let measure = Measure { what: what.to_owned(), count, seconds, per_second: count as f64 / seconds.max(1e-9), latency_us };
-        if self.context.is_watched() {
-            self.context.note(&format!("{what}: {count} · {:.0}/s", measure.per_second));
-        }
-        measure
-    }
-}
+pub use self::arguments::Arguments;
+use self::{
+    figures::Measures,
+    gateway::Gateway,
+    report::Sizing,
+    scenario::Scenario,
+    site::{Ground, Site},
+};
+use super::{Context, Exit, Failure, house::House};
 
 /// Runs the command.
 ///
 /// # Errors
-/// When the world cannot be built, or the gateway refuses or loses something.
+/// When the world cannot be built, or the gateway refuses or loses something, or a signal ends it.
 pub async fn run(arguments: Arguments, context: &Context) -> Result<(), Failure> {
-    let folder = arguments.dir.clone().unwrap_or_else(|| {
-        std::env::temp_dir().join(format!("tongbao-bench-{:016x}", u64::from_be_bytes(context.world.random())))
-    });
-    let house = House::build(&folder, context.world.clone())?;
-    let sizing = measure(&Bench { context, house: &house, arguments: &arguments }).await;
-    if arguments.dir.is_none() {
-        // What stays behind in a temporary folder is a nuisance, not a failure.
-        let _ = std::fs::remove_dir_all(&folder);
+    if cfg!(debug_assertions) {
+        context.note(context.say("这是调试版，数字没有意义", "this is a debug build: its figures mean nothing"));
     }
-    let sizing = sizing?;
-    context.answer(&sizing, || render(context, &sizing))
+    let mut measures = Measures::default();
+    let machine = match &arguments.profiles {
+        Some(profiles) => {
+            let ground = Ground::Elsewhere { profiles: profiles.clone(), address: arguments.address.clone() };
+            let site = Site::new(context, &arguments, ground);
+            Box::pin(measure(&site, &arguments.chosen(), arguments.runs, &mut measures)).await?;
+            machine::here(None)?
+        }
+        None => on_own_gateways(&arguments, context, &mut measures).await?,
+    };
+    let sizing = Sizing::new(&arguments, machine, measures);
+    context.answer(&sizing, || report::render(context, &sizing))
 }
 
-async fn measure(bench: &Bench<'_>) -> Result<Sizing, Failure> {
-    let gateway = Child::start(bench.house, bench.context).await?;
-    let mut measures = vec![load::publish(bench).await?, load::deliver(bench).await?];
-    measures.push(load::latency(bench).await?);
-    measures.push(reading::pulls(bench).await?);
-    measures.push(reading::screenings(bench).await?);
-    let resident = gateway.resident_memory_mib();
-    gateway.stop().await?;
-    let started = bench.now();
-    let gateway = Child::start(bench.house, bench.context).await?;
-    let start_up = bench.now().saturating_sub(started);
-    gateway.stop().await?;
-    Ok(Sizing {
-        version: env!("CARGO_PKG_VERSION"),
-        cores: std::thread::available_parallelism().map_or(0, std::num::NonZero::get),
-        processor: processor(),
-        durability: "SQLite WAL, synchronous=FULL, evidence in the same transaction",
-        payload_bytes: load::PAYLOAD_BYTES,
-        records_stored: bench.arguments.records + bench.arguments.rate * bench.arguments.seconds,
-        measures,
-        resident_memory_mib: resident,
-        start_up_ms: start_up.as_millis(),
-    })
+/// Publishing is measured on an empty store, each run on its own; everything else on one that is loaded once.
+async fn on_own_gateways(arguments: &Arguments, context: &Context, measures: &mut Measures) -> Result<machine::Machine, Failure> {
+    let folder = arguments.dir.clone().unwrap_or_else(std::env::temp_dir);
+    std::fs::create_dir_all(&folder)?;
+    let machine = machine::here(Some(&folder))?;
+    let (empty, loaded): (Vec<_>, Vec<_>) = arguments.chosen().into_iter().partition(|scenario| scenario.wants_an_empty_store());
+    for _ in 0..if empty.is_empty() { 0 } else { arguments.runs } {
+        on_own_gateway(&folder, arguments, context, (&empty, 1), measures).await?;
+    }
+    if !loaded.is_empty() {
+        on_own_gateway(&folder, arguments, context, (&loaded, arguments.runs), measures).await?;
+    }
+    Ok(machine)
 }
 
-/// The name of the processor, where the system tells.
-fn processor() -> String {
-    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let name = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
-    name.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.trim().to_owned())
+/// Builds a world, measures in it, and takes it down again whatever happened.
+async fn on_own_gateway(
+    parent: &std::path::Path,
+    arguments: &Arguments,
+    context: &Context,
+    (scenarios, runs): (&[Scenario], u32),
+    measures: &mut Measures,
+) -> Result<(), Failure> {
+    let folder = Folder {
+        path: parent.join(format!("tongbao-bench-{:016x}", u64::from_be_bytes(context.world.random()))),
+        keep: arguments.keep,
+    };
+    let house = House::build(&folder.path, context.world.clone())?;
+    let site = Site::new(context, arguments, Ground::Own(Box::new(Gateway::new(house, context))));
+    let measured = until_told_to_stop(Box::pin(measure(&site, scenarios, runs, measures))).await;
+    let stopped = site.stop().await;
+    if arguments.keep {
+        context.note(&format!("{} {}", context.say("保留了", "kept:"), folder.path.display()));
+    }
+    measured.and(stopped)
 }
 
-fn render(context: &Context, sizing: &Sizing) -> String {
-    let rows = sizing.measures.iter().map(|measure| {
-        let latency = measure.latency_us.map_or_else(String::new, |latency| {
-            let ms = |us: u64| us as f64 / 1_000.0;
-            format!("{:.2} / {:.2} / {:.2}", ms(latency.p50), ms(latency.p99), ms(latency.max))
-        });
-        [measure.what.clone(), measure.count.to_string(), format!("{:.0}", measure.per_second), latency]
-    });
-    let head =
-        [context.say("场景", "scenario"), context.say("数量", "count"), context.say("每秒", "per second"), "p50 / p99 / max ms"];
-    format!(
-        "{}\n{} {} · {} × {} · {} B · {}\n{} {:.0} MiB · {} {} ms ({} {})\n",
-        table(head, rows),
-        "tongbao",
-        sizing.version,
-        sizing.cores,
-        sizing.processor,
-        sizing.payload_bytes,
-        sizing.durability,
-        context.say("网关常驻内存", "gateway's resident memory"),
-        sizing.resident_memory_mib,
-        context.say("启动", "start-up"),
-        sizing.start_up_ms,
-        sizing.records_stored,
-        context.say("条记录", "records"),
-    )
+/// The folder of a world, removed with everything in it.
+struct Folder {
+    path: PathBuf,
+    keep: bool,
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if !self.keep {
+            // What stays behind in a temporary folder is a nuisance, not a failure.
+            let _ = std::fs::remove_dir_all(&self.path);
+        }
+    }
+}
+
+async fn measure(site: &Site<'_>, scenarios: &[Scenario], runs: u32, measures: &mut Measures) -> Result<(), Failure> {
+    site.start().await?;
+    for scenario in scenarios {
+        scenario.prepare(site).await?;
+        for run in 0..runs {
+            let readings = scenario.run(site, run).await?;
+            site.tell(*scenario, &readings);
+            measures.add(*scenario, readings);
+        }
+    }
+    Ok(())
+}
+
+/// A signal must not leave a gateway behind, nor its folder.
+async fn until_told_to_stop(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::select! {
+        result = work => result,
+        _ = interrupt.recv() => Err(stopped()),
+        _ = terminate.recv() => Err(stopped()),
+        _ = hangup.recv() => Err(stopped()),
+    }
+}
+
+fn stopped() -> Failure {
+    Failure::new(Exit::Failed, "BENCH_STOPPED", "测算被中止，没有结果", "the measurement was stopped; there is no result")
+}
+
+/// What the gateway did not do as it must.
+fn broken(zh: impl Into<String>, en: impl Into<String>) -> Failure {
+    Failure::new(Exit::Failed, "BENCH", zh, en)
 }

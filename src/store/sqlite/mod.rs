@@ -4,6 +4,7 @@
 //! after its frames are synced. The caches are bounded (16 MB for the writer, 4 MB a reader) and nothing is scanned at start,
 //! so that memory and start-up do not grow with the ledger.
 
+mod bare;
 mod check;
 mod commit;
 mod errors;
@@ -23,7 +24,7 @@ use async_trait::async_trait;
 use sqlx::{SqliteConnection, SqlitePool, pool::PoolConnection};
 
 use self::errors::Mapped as _;
-pub use self::open::Options;
+pub use self::{bare::BareWriter, open::Options};
 use super::{DeadLetterQuery, EvidenceQuery, Identity, PageBounds, RecordQuery, Store, StoreError};
 use crate::domain::{
     attributes::SubjectKey,

@@ -51,7 +51,7 @@ pub struct Options {
 pub(super) struct SizeLimit(Arc<AtomicI64>);
 
 impl SizeLimit {
-    fn new(bytes: Option<u64>) -> Self {
+    pub(super) fn new(bytes: Option<u64>) -> Self {
         Self(Arc::new(AtomicI64::new(pages(bytes))))
     }
 
@@ -114,7 +114,7 @@ fn connection(path: &Path, cache: &'static str) -> SqliteConnectOptions {
 }
 
 /// One connection, made anew after an error: what a failed statement left of its transaction is not guessed at.
-async fn writer(path: &Path, limit: &SizeLimit) -> Result<SqlitePool, StoreError> {
+pub(super) async fn writer(path: &Path, limit: &SizeLimit) -> Result<SqlitePool, StoreError> {
     let limit = limit.clone();
     SqlitePoolOptions::new()
         .max_connections(1)

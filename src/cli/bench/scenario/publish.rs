@@ -1,0 +1,97 @@
+//! Publishing: singles and batches, every answer after its commit.
+
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
+use super::super::{
+    closed_loop::{Bounds, closed_loop},
+    data::PUBLISHER,
+    figures::{Reading, Spent, enter, histogram},
+    site::Site,
+};
+use crate::{
+    cli::{Failure, output::progress},
+    client::{ClientError, Publisher, PublisherOptions},
+    proto::Record,
+};
+
+/// Records made at once before they are published; making them is not measured.
+const CHUNK: u64 = 50_000;
+/// Batches on their way.
+const IN_FLIGHT: usize = 8;
+
+pub(super) async fn run(site: &Site<'_>) -> Result<Vec<Reading>, Failure> {
+    let publisher = Publisher::new(&site.connect(PUBLISHER)?, PublisherOptions::default());
+    Ok(vec![
+        singles(site, &publisher, "one at a time", 1).await?,
+        singles(site, &publisher, "unary singles, 256 in flight", 256).await?,
+        batches(site, &publisher, 100).await?,
+        batches(site, &publisher, 500).await?,
+    ])
+}
+
+async fn singles(site: &Site<'_>, publisher: &Publisher, what: &str, in_flight: u64) -> Result<Reading, Failure> {
+    let bounds = Bounds { count: site.arguments.records, in_flight, span: site.arguments.span() };
+    closed_loop(site, what, bounds, |_| {
+        // Made here, where one takes microseconds, since nobody knows how many the time suffices for.
+        let record = site.data.failed(site.take(1).start);
+        async move { publish(site, publisher, record.into_iter().collect()).await }
+    })
+    .await
+}
+
+async fn batches(site: &Site<'_>, publisher: &Publisher, size: u64) -> Result<Reading, Failure> {
+    let what = format!("batches of {size}, {IN_FLIGHT} in flight");
+    let mut latency = histogram()?;
+    // The first batches meet cold paths: one round is not measured.
+    in_batches(site, publisher, size, IN_FLIGHT as u64 * size, |_| {}).await?;
+    let (records, mut spent, mut done) = (site.arguments.records, Spent::default(), 0);
+    let bar = progress(site.context, records, &what);
+    while done < records && spent.time < site.arguments.at_most() {
+        let chunk = CHUNK.min(records - done);
+        spent += in_batches(site, publisher, size, chunk, |took| enter(&mut latency, took)).await?;
+        done += chunk;
+        bar.set_position(done);
+    }
+    bar.finish_and_clear();
+    Ok(site.reading(what, done, spent).with_latency(&latency))
+}
+
+/// Makes so many records, then publishes them in batches; answers what the publishing took.
+async fn in_batches(
+    site: &Site<'_>,
+    publisher: &Publisher,
+    size: u64,
+    count: u64,
+    mut told: impl FnMut(Duration),
+) -> Result<Spent, Failure> {
+    let records: Vec<Record> = site.take(count).filter_map(|number| site.data.failed(number)).collect();
+    let batches: Vec<Vec<Record>> = records.chunks(size as usize).map(<[Record]>::to_vec).collect();
+    drop(records);
+    let watch = site.watch();
+    stream::iter(batches)
+        .map(|batch| async move {
+            let asked = site.now();
+            publish(site, publisher, batch).await?;
+            Ok::<_, ClientError>(site.now().saturating_sub(asked))
+        })
+        .buffer_unordered(IN_FLIGHT)
+        .try_for_each(|took| {
+            told(took);
+            std::future::ready(Ok(()))
+        })
+        .await?;
+    Ok(site.since(watch))
+}
+
+async fn publish(site: &Site<'_>, publisher: &Publisher, records: Vec<Record>) -> Result<(), ClientError> {
+    let (answer, _) = publisher.publish_batch(records).await?;
+    let fresh = answer.records.iter().filter(|record| !record.duplicate).count();
+    site.count_stored(fresh as u64);
+    if fresh < answer.records.len() {
+        // A duplicate costs next to nothing: it must not pass for a publish.
+        return Err(ClientError::Broken("the gateway has these records already: measure with another --seed".to_owned()));
+    }
+    Ok(())
+}
