@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test program uses its own part of it")]
 
 pub mod line;
+pub mod program;
 pub mod stream;
 
 use std::{future::Future, path::PathBuf, time::Duration};

@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tokio_util::sync::CancellationToken;
 use tongbao::{
     client::Connection,
     proto::{
@@ -52,31 +51,6 @@ impl Stream {
         Ok(stream)
     }
 
-    /// The next batch; `None` when the stream broke or `stop` was given.
-    pub async fn next_batch(&mut self, stop: &CancellationToken) -> Option<Vec<Delivery>> {
-        let batch = |heard: &Heard| match heard {
-            Heard::Deliveries(batch) => Some(batch.deliveries.clone()),
-            _ => None,
-        };
-        tokio::select! {
-            batch = self.try_wait(batch) => batch,
-            () = stop.cancelled() => None,
-        }
-    }
-
-    /// Settles; `None` when the stream broke before the answer.
-    pub async fn try_settle(&mut self, items: Vec<Settlement>) -> Option<Vec<SettleResult>> {
-        self.requests += 1;
-        let request_id = self.requests;
-        let settle = Say::Settle(proto::Settlements { request_id, items });
-        self.say.send(SubscribeRequest { message: Some(settle) }).await.ok()?;
-        let answer = |heard: &Heard| match heard {
-            Heard::Settled(settled) if settled.request_id == request_id => Some(settled.items.clone()),
-            _ => None,
-        };
-        Some(self.try_wait(answer).await?.iter().map(proto::SettledItem::result).collect())
-    }
-
     /// As [`Stream::wait`]; `None` when the stream broke.
     async fn try_wait<T>(&mut self, mut wanted: impl FnMut(&Heard) -> Option<T>) -> Option<T> {
         for (nth, heard) in self.heard.iter().enumerate() {
@@ -103,6 +77,19 @@ impl Stream {
                 Err(status) => return Some(status),
             }
         }
+    }
+
+    /// The next message, whatever it is; `None` when the stream broke.
+    pub async fn hear(&mut self) -> Option<Heard> {
+        match self.heard.pop_front() {
+            Some(heard) => Some(heard),
+            None => self.hear.message().await.ok()??.message,
+        }
+    }
+
+    /// `None` when the stream broke.
+    pub async fn try_say(&mut self, word: Say) -> Option<()> {
+        self.say.send(SubscribeRequest { message: Some(word) }).await.ok()
     }
 
     async fn next(&mut self) -> Result<Option<Heard>, Status> {
