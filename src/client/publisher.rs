@@ -3,7 +3,7 @@
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use prost::Message as _;
 
-use super::{ClientError, Connection, RetryPolicy, Signed, connection::unary};
+use super::{ClientError, Connection, PublishStream, RetryPolicy, Signed, StreamOptions, connection::unary};
 use crate::proto::{
     AttestRequest, AttestResponse, PublishRequest, PublishResponse, PublishedRecord, Record,
     publish_service_client::PublishServiceClient,
@@ -167,6 +167,12 @@ impl Publisher {
             return Err(ClientError::Broken(format!("{} answers to {expected} records", answer.records.len())));
         }
         Ok((answer, repeats))
+    }
+
+    /// Opens a stream on which batches are published one after the other without waiting for each answer. It reaches out with
+    /// the first batch, and opens itself again when it breaks.
+    pub fn stream(&self, options: StreamOptions) -> PublishStream {
+        PublishStream::open(&self.connection, options)
     }
 
     /// Attests that a feed is complete for a region up to a time.

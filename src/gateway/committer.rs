@@ -194,6 +194,7 @@ fn shutting_down() -> Refused {
 fn content_bytes(act: &Act) -> usize {
     match &act.change {
         Change::Publish(publish) => publish.drafts.iter().map(|draft| draft.sections.len()).sum(),
+        Change::PublishMany(publish) => publish.batches.iter().flatten().map(|draft| draft.sections.len()).sum(),
         _ => 0,
     }
 }

@@ -78,6 +78,8 @@ pub struct Gateway {
     pub screening: ScreeningDesk,
     /// The evidence log.
     pub evidence: EvidenceDesk,
+    /// Cancelled when nothing new is to be begun: doors that hold streams say `go_away` then.
+    pub stop: CancellationToken,
 }
 
 impl Gateway {
@@ -93,7 +95,7 @@ impl Gateway {
             pages: Arc::new(Pages::new(store.clone(), page_cache_bytes)),
             register: register.clone(),
             world: world.clone(),
-            stop,
+            stop: stop.clone(),
         });
         let reader = Reader { store: store.clone(), tail: tail.clone(), codec, register: register.clone(), world: world.clone() };
         Self {
@@ -109,6 +111,7 @@ impl Gateway {
             world,
             refusals,
             hosts,
+            stop,
         }
     }
 

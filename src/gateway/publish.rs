@@ -9,9 +9,9 @@ use crate::domain::{
     draft::Draft,
     evidence::ActKind,
     feeds::Feed,
-    grants::Action,
+    grants::{Action, Permit},
     ids::Micros,
-    ledger::{Attestation, Change, Outcome, Publish, PublishedItem, Refusal, RefusedItem},
+    ledger::{Attestation, BatchOutcome, Change, Outcome, Publish, PublishMany, PublishedItem, Refusal, RefusedItem},
     regions::Region,
     violation::Violation,
 };
@@ -26,6 +26,9 @@ pub struct Published {
     /// Commit time.
     pub committed_at: Micros,
 }
+
+/// Answered batches of a stream: one for each, in order.
+pub type PublishedMany = Vec<Result<Published, Refused>>;
 
 /// An answered attestation.
 #[derive(Debug, Clone, Copy)]
@@ -94,6 +97,44 @@ impl Gateway {
         }
     }
 
+    /// Publishes batches of checked drafts that came one after the other on a stream: each atomic, each answered for itself, all
+    /// that are accepted under one evidence entry. Answers after the transaction is on disk.
+    ///
+    /// # Errors
+    /// For all of them: `UNAVAILABLE`, `RESOURCE_EXHAUSTED`. What is refused of one batch is in its own answer.
+    pub async fn publish_many(&self, caller: &Caller, batches: Vec<Vec<Draft>>) -> Result<PublishedMany, Refused> {
+        let mut rights = PublishRights { gateway: self, caller, known: Vec::new() };
+        let (mut permitted, mut denied) = (Vec::with_capacity(batches.len()), Vec::new());
+        for (index, drafts) in batches.into_iter().enumerate() {
+            match rights.check(&drafts) {
+                Ok(()) => permitted.push(drafts),
+                Err(refused) => denied.push((index, refused)),
+            }
+        }
+        let mut answers = if permitted.is_empty() { Vec::new() } else { self.commit_many(caller, permitted).await? };
+        // Ascending: each finds those before it in place.
+        for (index, refused) in denied {
+            answers.insert(index, Err(refused));
+        }
+        Ok(answers)
+    }
+
+    async fn commit_many(&self, caller: &Caller, batches: Vec<Vec<Draft>>) -> Result<PublishedMany, Refused> {
+        let publish = PublishMany { publisher: caller.participant().clone(), batches };
+        let done = self.act(Change::PublishMany(Box::new(publish)), Self::evidence_of(caller, ActKind::Publish)).await?;
+        let Outcome::PublishedMany { batches, evidence_index } = done.outcome else {
+            return Err(unexpected("publish_many", &done.outcome));
+        };
+        let answer = |batch: BatchOutcome| match batch {
+            Ok(items) => {
+                let evidence_index = evidence_index.filter(|_| items.iter().any(|item| !item.duplicate));
+                Ok(Published { items, evidence_index, committed_at: done.committed_at })
+            }
+            Err(items) => Err(refuse_batch(items)),
+        };
+        Ok(batches.into_iter().map(answer).collect())
+    }
+
     /// Attests that a feed is complete for a region up to a time.
     ///
     /// # Errors
@@ -123,6 +164,30 @@ impl Gateway {
             Outcome::Attested { complete_to, evidence_index } => Ok(Attested { complete_to, evidence_index }),
             other => Err(unexpected("attest", &other)),
         }
+    }
+}
+
+/// The rights of one caller at one moment, each asked for once.
+struct PublishRights<'a> {
+    gateway: &'a Gateway,
+    caller: &'a Caller,
+    known: Vec<(Feed, Result<Permit, Refused>)>,
+}
+
+impl PublishRights<'_> {
+    /// Whether all feeds of a batch may be published into.
+    fn check(&mut self, drafts: &[Draft]) -> Result<(), Refused> {
+        for draft in drafts {
+            let feed = draft.attributes.feed();
+            if !self.known.iter().any(|(known, _)| *known == feed) {
+                self.known.push((feed, self.gateway.permit(self.caller, Action::Publish, feed)));
+            }
+            let known = self.known.iter().find(|(known, _)| *known == feed);
+            if let Some((_, Err(refused))) = known {
+                return Err(refused.clone());
+            }
+        }
+        Ok(())
     }
 }
 

@@ -43,7 +43,7 @@ const fn row(name: &'static str, access: Access, shape: Shape) -> Method {
 const AUDIT: Access = Access::Operator(OperatorRole::Audit);
 
 /// The table, by name in ascending order.
-pub static METHODS: [Method; 25] = [
+pub static METHODS: [Method; 26] = [
     row("grpc.health.v1.Health/Check", Access::AnyCertificate, Shape::Unary),
     row("grpc.health.v1.Health/Watch", Access::AnyCertificate, Shape::Streaming),
     row("grpc.reflection.v1.ServerReflection/ServerReflectionInfo", Access::AnyCertificate, Shape::Streaming),
@@ -64,6 +64,7 @@ pub static METHODS: [Method; 25] = [
     row("tongbao.v1.FeedService/Subscribe", Access::System, Shape::Streaming),
     row("tongbao.v1.PublishService/Attest", Access::System, Shape::Unary),
     row("tongbao.v1.PublishService/Publish", Access::System, Shape::Unary),
+    row("tongbao.v1.PublishService/PublishStream", Access::System, Shape::Streaming),
     row("tongbao.v1.RecordService/BatchGetEnterprises", Access::System, Shape::Unary),
     row("tongbao.v1.RecordService/GetEnterprise", Access::System, Shape::Unary),
     row("tongbao.v1.RecordService/GetRecord", Access::System, Shape::Unary),

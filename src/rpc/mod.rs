@@ -22,6 +22,7 @@ mod limits;
 mod listener;
 mod lookup_service;
 mod publish_service;
+mod publish_stream;
 mod refusals;
 mod routes;
 mod screening_service;

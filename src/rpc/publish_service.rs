@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use tonic::{Request, Response, Status};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
 
-use super::{answer::answer, caller};
+use super::{answer::answer, caller, publish_stream};
 use crate::{
     domain::{
         draft::Draft,
@@ -13,10 +14,13 @@ use crate::{
         regions::Region,
         violation::{Findings, Lang, Violation},
     },
-    gateway::{Caller, Gateway, Refused, publish::admit_batch},
+    gateway::{
+        Caller, Gateway, Refused,
+        publish::{Published, admit_batch},
+    },
     proto::{
-        AttestRequest, AttestResponse, PublishRequest, PublishResponse, PublishedRecord, Record, Remark,
-        publish_service_server::PublishService,
+        AttestRequest, AttestResponse, PublishRequest, PublishResponse, PublishStreamRequest, PublishStreamResponse,
+        PublishedRecord, Record, Remark, publish_service_server::PublishService,
     },
     wire,
 };
@@ -33,34 +37,9 @@ impl PublishDoor {
     }
 
     async fn publish_batch(&self, caller: &Caller, request: PublishRequest) -> Result<PublishResponse, Refused> {
-        let bytes = request.records.iter().flat_map(|record| &record.sections).map(|section| section.content.len()).sum();
-        admit_batch(request.records.len(), bytes)?;
-        let drafts = self.drafts(caller, &request.records)?;
+        let drafts = checked(&self.gateway, caller, &request.records)?;
         let published = self.gateway.publish(caller, drafts, request.validate_only).await?;
-        Ok(PublishResponse {
-            records: published.items.into_iter().map(|item| published_record(item, caller.lang)).collect(),
-            evidence_index: published.evidence_index.unwrap_or(0),
-            committed_at_us: published.committed_at,
-        })
-    }
-
-    /// Every record checked; or everything that is wrong with any of them.
-    fn drafts(&self, caller: &Caller, records: &[Record]) -> Result<Vec<Draft>, Refused> {
-        let register = self.gateway.register.load();
-        let policy = self.gateway.policy.load();
-        let context = wire::DraftContext {
-            publisher: caller.participant(),
-            publisher_region: register.participant(caller.participant()).and_then(|participant| participant.region),
-            today: policy.today(&self.gateway.world),
-            allow_synthetic: policy.allow_synthetic,
-            salt: &|| self.gateway.world.random(),
-        };
-        let mut findings = Findings::default();
-        let mut drafts = Vec::with_capacity(records.len());
-        for (index, record) in records.iter().enumerate() {
-            drafts.extend(findings.within_index("records", index, |findings| wire::draft(record, &context, findings)));
-        }
-        if findings.is_clean() { Ok(drafts) } else { Err(Refused::invalid(findings.violations)) }
+        Ok(published_response(published, caller.lang))
     }
 
     async fn attest_feed(&self, caller: &Caller, request: &AttestRequest) -> Result<AttestResponse, Refused> {
@@ -86,6 +65,8 @@ impl PublishDoor {
 
 #[tonic::async_trait]
 impl PublishService for PublishDoor {
+    type PublishStreamStream = ReceiverStream<Result<PublishStreamResponse, Status>>;
+
     async fn publish(&self, request: Request<PublishRequest>) -> Result<Response<PublishResponse>, Status> {
         let mut caller = Caller::clone(&*caller(&request)?);
         let request = request.into_inner();
@@ -96,10 +77,53 @@ impl PublishService for PublishDoor {
         answer(&self.gateway, &caller, result)
     }
 
+    async fn publish_stream(
+        &self,
+        request: Request<Streaming<PublishStreamRequest>>,
+    ) -> Result<Response<Self::PublishStreamStream>, Status> {
+        let caller = caller(&request)?;
+        let answers = publish_stream::open(self.gateway.clone(), caller, request.into_inner());
+        Ok(Response::new(ReceiverStream::new(answers)))
+    }
+
     async fn attest(&self, request: Request<AttestRequest>) -> Result<Response<AttestResponse>, Status> {
         let caller = caller(&request)?;
         let result = self.attest_feed(&caller, request.get_ref()).await;
         answer(&self.gateway, &caller, result)
+    }
+}
+
+/// Bytes of content of a batch.
+pub(super) fn content_bytes(records: &[Record]) -> usize {
+    records.iter().flat_map(|record| &record.sections).map(|section| section.content.len()).sum()
+}
+
+/// Every record of a batch checked; or that it is too large, or everything that is wrong with any of them.
+pub(super) fn checked(gateway: &Gateway, caller: &Caller, records: &[Record]) -> Result<Vec<Draft>, Refused> {
+    admit_batch(records.len(), content_bytes(records))?;
+    let register = gateway.register.load();
+    let policy = gateway.policy.load();
+    let context = wire::DraftContext {
+        publisher: caller.participant(),
+        publisher_region: register.participant(caller.participant()).and_then(|participant| participant.region),
+        today: policy.today(&gateway.world),
+        allow_synthetic: policy.allow_synthetic,
+        salt: &|| gateway.world.random(),
+    };
+    let mut findings = Findings::default();
+    let mut drafts = Vec::with_capacity(records.len());
+    for (index, record) in records.iter().enumerate() {
+        drafts.extend(findings.within_index("records", index, |findings| wire::draft(record, &context, findings)));
+    }
+    if findings.is_clean() { Ok(drafts) } else { Err(Refused::invalid(findings.violations)) }
+}
+
+/// The answer to a batch that stands.
+pub(super) fn published_response(published: Published, lang: Lang) -> PublishResponse {
+    PublishResponse {
+        records: published.items.into_iter().map(|item| published_record(item, lang)).collect(),
+        evidence_index: published.evidence_index.unwrap_or(0),
+        committed_at_us: published.committed_at,
     }
 }
 
@@ -114,7 +138,8 @@ fn published_record(item: PublishedItem, lang: Lang) -> PublishedRecord {
     }
 }
 
-fn remark_of(remark: Violation, lang: Lang) -> Remark {
+/// A violation, or a remark, in one language.
+pub(super) fn remark_of(remark: Violation, lang: Lang) -> Remark {
     Remark { message: remark.text.get(lang).to_owned(), field: remark.field, reason: remark.reason.to_owned() }
 }
 

@@ -9,7 +9,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
 
 use crate::{
-    domain::violation::{Lang, Text},
+    domain::violation::{Lang, Text, Violation},
     gateway::{Caller, Class, Refused},
 };
 
@@ -50,7 +50,7 @@ pub fn status_for(refused: &Refused, caller: &Caller) -> Status {
 pub(super) fn compose(refused: &Refused, lang: Lang, request_id: Option<&str>) -> Status {
     let mut details = ErrorDetails::with_error_info(refused.reason, REASON_DOMAIN, HashMap::new());
     if !refused.violations.is_empty() {
-        let violations = refused.violations.iter().take(MAX_VIOLATIONS).map(|violation| FieldViolation {
+        let violations = listed(refused).map(|violation| FieldViolation {
             field: violation.field.clone(),
             description: violation.text.get(lang).to_owned(),
             reason: violation.reason.to_owned(),
@@ -64,6 +64,16 @@ pub(super) fn compose(refused: &Refused, lang: Lang, request_id: Option<&str>) -
     if let Some(id) = request_id {
         details.set_request_info(id, "");
     }
+    Status::with_error_details(code(refused.class), words(refused, lang), details)
+}
+
+/// The violations that are listed.
+pub(super) fn listed(refused: &Refused) -> impl Iterator<Item = &Violation> {
+    refused.violations.iter().take(MAX_VIOLATIONS)
+}
+
+/// A refusal in words, which say how many violations are not listed.
+pub(super) fn words(refused: &Refused, lang: Lang) -> String {
     let mut message = refused.text.get(lang).to_owned();
     let left_out = refused.violations.len().saturating_sub(MAX_VIOLATIONS);
     if left_out > 0 {
@@ -73,7 +83,7 @@ pub(super) fn compose(refused: &Refused, lang: Lang, request_id: Option<&str>) -
             Lang::En => write!(message, " ({left_out} more are not listed)"),
         };
     }
-    Status::with_error_details(code(refused.class), message, details)
+    message
 }
 
 /// A method that is not in the access table.
@@ -134,7 +144,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::domain::violation::Violation;
 
     fn refused() -> Refused {
         Refused {

@@ -44,6 +44,16 @@ pub struct Publish {
     pub validate_only: bool,
 }
 
+/// Batches of one publisher that came one after the other on a stream. Each is accepted or refused by itself, in order; those
+/// that are accepted share one evidence entry.
+#[derive(Debug, Clone)]
+pub struct PublishMany {
+    /// Who.
+    pub publisher: ParticipantId,
+    /// At least one batch, each of 1 to 1,000 drafts.
+    pub batches: Vec<Vec<Draft>>,
+}
+
 /// A statement of completeness.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attestation {
@@ -62,6 +72,8 @@ pub struct Attestation {
 pub enum Change {
     /// Records are written.
     Publish(Box<Publish>),
+    /// Batches of a stream are written, each for itself.
+    PublishMany(Box<PublishMany>),
     /// Completeness is attested.
     Attest(Attestation),
     /// A subscription is made. The same key with equal spec stands as it is; with another it is refused.
@@ -124,6 +136,9 @@ pub struct RefusedItem {
     pub text: Text,
 }
 
+/// What became of one batch of a stream: one item for each draft, in order, or all that was refused.
+pub type BatchOutcome = Result<Vec<PublishedItem>, Vec<RefusedItem>>;
+
 /// What became of an act.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
@@ -132,6 +147,13 @@ pub enum Outcome {
         /// One for each draft, in order.
         items: Vec<PublishedItem>,
         /// Evidence entry, if something was written.
+        evidence_index: Option<u64>,
+    },
+    /// The batches of a stream were decided.
+    PublishedMany {
+        /// One for each batch, in order.
+        batches: Vec<BatchOutcome>,
+        /// Evidence entry of all that was written; `None` = nothing was.
         evidence_index: Option<u64>,
     },
     /// Attested; the time that stands now.

@@ -3,15 +3,16 @@
 use std::collections::BTreeSet;
 
 use super::{
-    acts::{Act, Attestation, Change, Head, Outcome, Publish, PublishedItem, Refusal},
+    acts::{Act, Attestation, BatchOutcome, Change, Head, Outcome, Publish, PublishMany, Refusal},
     plan::{Decision, NewRevision, SealedEntry, WritePlan},
-    publish::Publishing,
+    publish::{Batch, Publishing},
     read_set::ReadSet,
     subscriptions::Subscriptions,
 };
 use crate::domain::{
+    draft::Draft,
     evidence::{EvidenceDraft, PositionRange, leaf_hash, records_root},
-    ids::Micros,
+    ids::{Micros, ParticipantId},
 };
 
 /// Decides a group. `read` must hold what [`super::Needs`] of the same acts asks for, read under the head lock that gave `head`.
@@ -39,6 +40,7 @@ impl Deciding {
     fn act(&mut self, act: &Act) -> Outcome {
         let changed = match &act.change {
             Change::Publish(publish) => return self.publish(publish, &act.evidence),
+            Change::PublishMany(publish) => return self.publish_many(publish, &act.evidence),
             Change::Attest(attestation) => return self.attest(attestation, &act.evidence),
             Change::CreateSubscription(row) => self.subscriptions.create(row),
             Change::DeleteSubscription(key) => self.subscriptions.delete(key),
@@ -55,23 +57,52 @@ impl Deciding {
 
     fn publish(&mut self, publish: &Publish, evidence: &EvidenceDraft) -> Outcome {
         let publishing = Publishing::new(&self.read, &publish.publisher, self.head.position, self.plan.committed_at);
-        let (mut items, batch) = match publishing.decide(publish) {
+        let (mut items, batch) = match publishing.decide(&publish.drafts) {
             Ok(accepted) => accepted,
             Err(refused) => return Outcome::Refused(Refusal::Batch(refused)),
         };
         if publish.validate_only {
             items.iter_mut().filter(|item| !item.duplicate).for_each(|item| item.position = 0);
-        }
-        if publish.validate_only || batch.revisions.is_empty() {
             return Outcome::Published { items, evidence_index: None };
         }
+        let first = self.plan.revisions.len();
+        self.lay(batch);
+        let evidence_index = self.record_published(first, items.len(), evidence.clone());
+        Outcome::Published { items, evidence_index }
+    }
+
+    /// Batch by batch, each seeing what those before it did; a refused one leaves nothing behind.
+    fn publish_many(&mut self, publish: &PublishMany, evidence: &EvidenceDraft) -> Outcome {
+        let first = self.plan.revisions.len();
+        let batches: Vec<BatchOutcome> = publish.batches.iter().map(|drafts| self.batch(&publish.publisher, drafts)).collect();
+        let accepted = || batches.iter().filter_map(|batch| batch.as_ref().ok());
+        let mut evidence = evidence.clone();
+        evidence.counts.push(("requests", accepted().count() as u64));
+        let evidence_index = self.record_published(first, accepted().map(Vec::len).sum(), evidence);
+        Outcome::PublishedMany { batches, evidence_index }
+    }
+
+    fn batch(&mut self, publisher: &ParticipantId, drafts: &[Draft]) -> BatchOutcome {
+        let publishing = Publishing::new(&self.read, publisher, self.head.position, self.plan.committed_at);
+        let (items, batch) = publishing.decide(drafts)?;
+        self.lay(batch);
+        Ok(items)
+    }
+
+    /// Makes an accepted batch part of the group.
+    fn lay(&mut self, batch: Batch) {
         let (revisions, records, chain) = batch.merge_into(&mut self.read);
         self.head.position += revisions.len() as u64;
-        let evidence_index = self.record(complete(evidence.clone(), &items, &revisions));
         self.plan.revisions.extend(revisions);
         self.plan.records.extend(records);
         self.plan.chain.extend(chain);
-        Outcome::Published { items, evidence_index: Some(evidence_index) }
+    }
+
+    /// The entry of a publish that wrote the revisions of the group from `first` on; none when it wrote nothing.
+    fn record_published(&mut self, first: usize, items: usize, evidence: EvidenceDraft) -> Option<u64> {
+        let written = self.plan.revisions.get(first..).filter(|written| !written.is_empty())?;
+        let evidence = complete(evidence, items, written);
+        Some(self.record(evidence))
     }
 
     /// An earlier time leaves the later one standing; that it was said is recorded all the same.
@@ -125,7 +156,7 @@ impl Deciding {
 }
 
 /// Fills in what of a publish is known only now: feeds, positions, the tree hash over the digests there, counts.
-fn complete(mut evidence: EvidenceDraft, items: &[PublishedItem], revisions: &[NewRevision]) -> EvidenceDraft {
+fn complete(mut evidence: EvidenceDraft, items: usize, revisions: &[NewRevision]) -> EvidenceDraft {
     if let (Some(first), Some(last)) = (revisions.first(), revisions.last()) {
         evidence.positions = vec![PositionRange { first: first.stored.position, last: last.stored.position }];
     }
@@ -133,7 +164,7 @@ fn complete(mut evidence: EvidenceDraft, items: &[PublishedItem], revisions: &[N
     evidence.records_root = Some(records_root(&digests));
     let feeds: BTreeSet<_> = revisions.iter().map(|revision| revision.stored.attributes.feed()).collect();
     evidence.feeds = feeds.into_iter().collect();
-    let duplicates = items.len() - revisions.len();
+    let duplicates = items - revisions.len();
     evidence.counts.extend([("new", revisions.len() as u64), ("duplicate", duplicates as u64)]);
     evidence
 }
@@ -178,6 +209,14 @@ mod tests {
         }
     }
 
+    fn stream(batches: Vec<Vec<Draft>>) -> Act {
+        let publisher = ParticipantId::parse("amr-330000").expect("a participant");
+        Act {
+            change: Change::PublishMany(Box::new(PublishMany { publisher, batches })),
+            evidence: EvidenceDraft::new(ActKind::Publish, Actor::default(), "case"),
+        }
+    }
+
     fn any_draft() -> impl Strategy<Value = Draft> {
         (0..5_u64, 0..3_u8, proptest::option::weighted(0.3, 0..4_u32))
             .prop_map(|(n, version, revision)| draft(n, version, revision))
@@ -195,7 +234,64 @@ mod tests {
         assert_eq!(decide(&head(), 10, ReadSet::default(), &act).head.committed_at, 1001);
     }
 
+    #[test]
+    fn a_refused_batch_of_a_stream_leaves_its_neighbours_alone() {
+        let gap = draft(2, 1, Some(7));
+        let act = stream(vec![
+            vec![draft(1, 1, None), draft(3, 1, None)],
+            vec![draft(4, 1, None), gap],
+            vec![draft(1, 1, None)],
+            vec![draft(4, 1, None)],
+        ]);
+        let decision = decide(&head(), 5000, ReadSet::default(), std::slice::from_ref(&act));
+        let Some(Outcome::PublishedMany { batches, evidence_index: Some(0) }) = decision.outcomes.first() else {
+            panic!("{:?}", decision.outcomes)
+        };
+        let positions = |batch: &BatchOutcome| -> Vec<(u64, bool)> {
+            batch.iter().flatten().map(|item| (item.position, item.duplicate)).collect()
+        };
+        assert_eq!(positions(&batches[0]), [(41, false), (42, false)]);
+        assert_eq!(
+            batches[1].as_ref().map_err(|items| (items.len(), items[0].index, items[0].reason)),
+            Err((1, 1, "REVISION_GAP"))
+        );
+        assert_eq!(positions(&batches[2]), [(41, true)]);
+        assert_eq!(positions(&batches[3]), [(43, false)]);
+        let [entry] = decision.writes.evidence.as_slice() else { panic!("one entry") };
+        assert_eq!(entry.positions, [PositionRange { first: 41, last: 43 }]);
+        let read = crate::domain::evidence::read_entry(&entry.bytes).expect("an entry");
+        let counts: Vec<_> = read.counts.iter().map(|count| (count.0.as_str(), count.1)).collect();
+        assert_eq!(counts, [("requests", 3), ("new", 3), ("duplicate", 1)]);
+    }
+
     proptest! {
+        /// A stream's batches in one act come to the same as each in an act of its own, but for the number of entries.
+        #[test]
+        fn batches_of_a_stream_are_decided_as_acts_of_their_own(
+            batches in proptest::collection::vec(proptest::collection::vec(any_draft(), 1..5), 1..8),
+        ) {
+            let single: Vec<Act> = batches.iter().map(|drafts| publish(drafts.clone(), false)).collect();
+            let single = decide(&head(), 5000, ReadSet::default(), &single);
+            let many = decide(&head(), 5000, ReadSet::default(), &[stream(batches)]);
+            let Some(Outcome::PublishedMany { batches, evidence_index }) = many.outcomes.first() else {
+                return Err(TestCaseError::fail("another outcome"));
+            };
+            for (batch, alone) in batches.iter().zip(&single.outcomes) {
+                match (batch, alone) {
+                    (Ok(items), Outcome::Published { items: alone, .. }) => prop_assert_eq!(items, alone),
+                    (Err(items), Outcome::Refused(Refusal::Batch(alone))) => prop_assert_eq!(items, alone),
+                    other => return Err(TestCaseError::fail(format!("{other:?}"))),
+                }
+            }
+            let written = |decision: &Decision| -> Vec<_> {
+                decision.writes.revisions.iter().map(|revision| (revision.stored.position, revision.stored.digest)).collect()
+            };
+            prop_assert_eq!(written(&many), written(&single));
+            prop_assert_eq!(&many.writes.records, &single.writes.records);
+            prop_assert_eq!(many.writes.evidence.len(), usize::from(!many.writes.revisions.is_empty()));
+            prop_assert_eq!(evidence_index.is_some(), !many.writes.revisions.is_empty());
+        }
+
         /// Whatever is asked: positions and indexes without gaps, the answers name what is written, and refused acts leave nothing.
         #[test]
         fn what_is_written_is_contiguous_and_answered(acts in proptest::collection::vec(any_act(), 0..8)) {

@@ -12,7 +12,9 @@ mod refusals;
 mod register;
 mod subscriptions;
 
-pub use acts::{Act, Attestation, Change, Committed, Head, Outcome, Publish, PublishedItem, Refusal, RefusedItem};
+pub use acts::{
+    Act, Attestation, BatchOutcome, Change, Committed, Head, Outcome, Publish, PublishMany, PublishedItem, Refusal, RefusedItem,
+};
 pub use decide::decide;
 pub use plan::{ChainWrite, Decision, NewRevision, SealedEntry, WritePlan};
 pub use read_set::{AttestationKey, Chain, Needs, ReadSet, StandingRecord, StandingRevision, StandingSubscription};

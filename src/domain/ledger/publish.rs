@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{
-    acts::{Publish, PublishedItem, RefusedItem},
+    acts::{PublishedItem, RefusedItem},
     plan::{ChainWrite, NewRevision},
     read_set::{Chain, ReadSet, StandingRecord, StandingRevision},
     refusals,
@@ -73,10 +73,10 @@ impl<'a> Publishing<'a> {
     }
 
     /// Decides every draft; all refused items are listed, and with one refused nothing is accepted.
-    pub(super) fn decide(mut self, publish: &Publish) -> Result<(Vec<PublishedItem>, Batch), Vec<RefusedItem>> {
-        let mut items = Vec::with_capacity(publish.drafts.len());
+    pub(super) fn decide(mut self, drafts: &[Draft]) -> Result<(Vec<PublishedItem>, Batch), Vec<RefusedItem>> {
+        let mut items = Vec::with_capacity(drafts.len());
         let mut refused = Vec::new();
-        for (index, draft) in publish.drafts.iter().enumerate() {
+        for (index, draft) in drafts.iter().enumerate() {
             match self.decide_one(index, draft) {
                 Ok(item) => items.push(item),
                 Err(item) => refused.push(item),

@@ -47,6 +47,7 @@ impl Needs {
         for act in acts {
             match &act.change {
                 Change::Publish(publish) => publish.drafts.iter().for_each(|draft| needs.add_draft(draft)),
+                Change::PublishMany(publish) => publish.batches.iter().flatten().for_each(|draft| needs.add_draft(draft)),
                 Change::Attest(attestation) => {
                     needs.attestations.insert((attestation.publisher.clone(), attestation.feed, attestation.region));
                 }
