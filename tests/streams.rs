@@ -13,7 +13,7 @@ use exchange::{
     Exchange,
     line::Line,
     nonconformity, positions, soon,
-    stream::{Stream, ack, open},
+    stream::{Stream, ack, open, reject, retry},
     subscription, until,
 };
 use tokio_stream::wrappers::ReceiverStream;
@@ -255,5 +255,106 @@ async fn a_stream_with_a_deadline_ends_at_it_with_the_reason() {
     .await;
     assert_eq!(reason(&status), (Code::DeadlineExceeded, "DEADLINE_EXCEEDED".to_owned()));
     until("the session to be detached", async || !status_of(&exchange, "timed").await.attached).await;
+    exchange.stop().await;
+}
+
+#[tokio::test]
+async fn a_subscription_says_how_far_behind_it_is_and_why_asleep_and_awake() {
+    let mut exchange = Exchange::open().await;
+    let feeds = exchange.feeds("gacc");
+    exchange.publish(PUBLISHER, (1..=5).map(|n| nonconformity(PUBLISHER, n)).collect()).await;
+    let mut wanted = subscription("behind");
+    if let Some(settings) = &mut wanted.settings {
+        settings.filter = Some(proto::Filter {
+            feeds: vec!["failed-products".to_owned()],
+            region_prefixes: vec!["33".to_owned(), "3702".to_owned(), "42".to_owned(), "44".to_owned(), "41".to_owned()],
+            ..Default::default()
+        });
+    }
+    feeds.create(wanted).await.expect("made");
+
+    // Asleep: nothing was read yet, so that only bounds are known.
+    let asleep = status_of(&exchange, "behind").await;
+    assert_eq!(asleep.undelivered, Some(proto::Backlog { at_least: 0, at_most: 5, exact: false }));
+    let oldest = asleep.oldest_unsettled.expect("there is one");
+    assert_eq!((oldest.position, oldest.exact, oldest.committed_at_us > 0), (1, false, true));
+    assert_eq!((asleep.attached, asleep.complete_to_us), (false, 0));
+
+    let mut stream = Stream::open(&exchange.connection("gacc"), open("behind", 1)).await.expect("open");
+    let batch = stream.batch().await;
+    assert_eq!(positions(&batch), [1, 2, 3, 4, 5]);
+    let items = vec![retry(&batch[0], 3_600_000), reject(&batch[1], "NOT_OURS"), ack(&batch[2])];
+    assert_eq!(stream.settle(items).await, [SettleResult::Ok; 3]);
+    let one = feeds.subscription("behind").await.expect("there");
+    let status = one.status.expect("a status");
+    assert_eq!((status.in_flight, status.retrying, status.dead_letters, status.retries), (2, 1, 1, 1));
+    assert_eq!(status.undelivered, Some(proto::Backlog { at_least: 1, at_most: 1, exact: true }));
+    assert_eq!(status.oldest_unsettled.map(|oldest| (oldest.position, oldest.exact)), Some((1, true)));
+    let letters = proto::DeadLetterCount { reason: "NOT_OURS".to_owned(), count: 1 };
+    assert_eq!(one.dead_letters_by_reason, [letters]);
+    let [blocked] = one.blocked.as_slice() else { panic!("one enterprise is blocked: {:?}", one.blocked) };
+    assert_eq!((blocked.blocked_by, blocked.cause()), (1, proto::BlockCause::Retry));
+    assert_eq!(blocked.enterprise, batch[0].order_key);
+
+    let listed = feeds.subscriptions(proto::ListSubscriptionsRequest::default()).await.expect("listed").subscriptions;
+    assert_eq!(listed[0].status.map(|status| status.undelivered), Some(status.undelivered));
+    exchange.stop_and_check().await;
+}
+
+#[tokio::test]
+async fn heartbeats_carry_the_numbers_and_how_far_the_feeds_are_attested() {
+    let mut exchange = Exchange::open().await;
+    let mut wanted = subscription("beating");
+    if let Some(settings) = &mut wanted.settings {
+        let feeds = vec!["export-qualifications".to_owned()];
+        settings.filter = Some(proto::Filter { feeds, ..Default::default() });
+    }
+    exchange.feeds("gacc").create(wanted).await.expect("made");
+    let complete_to_us = 1_600_000_000_000_000;
+    let attest = proto::AttestRequest { feed: "export-qualifications".to_owned(), complete_to_us, ..Default::default() };
+    exchange.publisher("mofcom").attest(attest).await.expect("attested");
+    exchange.publish("mofcom", vec![exchange::qualification(1)]).await;
+    let mut stream = Stream::open(&exchange.connection("gacc"), open("beating", 1)).await.expect("open");
+    assert_eq!(positions(&stream.batch().await), [1]);
+    let beat = stream
+        .wait(|heard| match heard {
+            proto::subscribe_response::Message::Heartbeat(beat) => beat.status,
+            _ => None,
+        })
+        .await;
+    assert_eq!((beat.head, beat.floor, beat.in_flight, beat.attached), (1, 0, 1, true));
+    assert_eq!(beat.undelivered.map(|undelivered| (undelivered.at_most, undelivered.exact)), Some((0, true)));
+    assert_eq!(beat.oldest_unsettled.map(|oldest| (oldest.position, oldest.exact)), Some((1, true)));
+    assert_eq!(beat.complete_to_us, complete_to_us);
+    assert!(beat.counted_since_us > 0);
+    exchange.stop().await;
+}
+
+/// What the gateway tells about itself.
+async fn metrics(exchange: &Exchange) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let config = tongbao::config::load(Some(&exchange.house.config_file()), []).expect("a configuration").config;
+    let mut line = tokio::net::TcpStream::connect(config.telemetry.listen).await.expect("connected");
+    line.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await.expect("asked");
+    let mut text = String::new();
+    line.read_to_string(&mut text).await.expect("answered");
+    text
+}
+
+#[tokio::test]
+async fn a_subscription_that_sleeps_has_metrics_that_move_on_with_the_head() {
+    let mut exchange = Exchange::open().await;
+    exchange.feeds("gacc").create(subscription("asleep")).await.expect("made");
+    exchange.publish(PUBLISHER, vec![nonconformity(PUBLISHER, 1)]).await;
+    let of =
+        |name: &str, value: u64| format!("tongbao_subscription_{name}{{participant=\"gacc\",subscription=\"asleep\"}} {value}\n");
+    until("the backlog", async || metrics(&exchange).await.contains(&of("undelivered_at_most", 1))).await;
+    exchange.publish(PUBLISHER, (2..=4).map(|n| nonconformity(PUBLISHER, n)).collect()).await;
+    until("the larger backlog", async || metrics(&exchange).await.contains(&of("undelivered_at_most", 4))).await;
+    let text = metrics(&exchange).await;
+    assert!(text.contains(&of("attached", 0)) && text.contains(&of("undelivered_at_least", 0)), "{text}");
+    assert!(text.contains("subscription=\"asleep\",reason=\"NO_CONSUMER\"} 1"), "{text}");
+    exchange.feeds("gacc").delete("asleep").await.expect("deleted");
+    until("it to be forgotten", async || !metrics(&exchange).await.contains("subscription=\"asleep\"")).await;
     exchange.stop().await;
 }

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     client::{ClientError, Feeds},
     domain::violation::Lang,
-    proto::{Filter, ListSubscriptionsRequest, PauseReason, Subscription},
+    proto::{Backlog, BlockCause, Filter, ListSubscriptionsRequest, OldestUnsettled, PauseReason, Subscription},
 };
 
 /// Most subscriptions asked for at once.
@@ -102,7 +102,8 @@ fn list(all: &[Subscription], context: &Context) -> String {
     let head = [
         context.say("名称", "name"),
         context.say("范围", "filter"),
-        context.say("未读", "lag"),
+        context.say("待投递", "undelivered"),
+        context.say("最早未了结", "oldest"),
         context.say("在途", "in flight"),
         context.say("待重试", "retrying"),
         context.say("死信", "dead letters"),
@@ -113,7 +114,8 @@ fn list(all: &[Subscription], context: &Context) -> String {
         [
             one.name.clone(),
             filter(one.settings.as_ref().and_then(|settings| settings.filter.as_ref()), context),
-            status.lag.to_string(),
+            backlog(status.undelivered.unwrap_or_default(), context),
+            status.oldest_unsettled.map(|oldest| age(&oldest, context)).unwrap_or_default(),
             status.in_flight.to_string(),
             status.retrying.to_string(),
             status.dead_letters.to_string(),
@@ -137,13 +139,72 @@ fn show(one: &Subscription, context: &Context) -> String {
     line("账本位置", "head", &status.head);
     line("已读至", "read to", &status.scanned);
     line("已结至", "settled to", &status.floor);
+    line("待投递", "undelivered", &backlog(status.undelivered.unwrap_or_default(), context));
+    if let Some(oldest) = status.oldest_unsettled {
+        let value = format!("{} ({} {})", age(&oldest, context), context.say("位置", "position"), oldest.position);
+        line("最早未了结", "oldest unsettled", &value);
+    }
     line("在途", "in flight", &status.in_flight);
+    line("跨度", "span", &format!("{} / {}", status.span, settings.max_span));
     line("待重试", "retrying", &status.retrying);
+    let since = show_moment(status.counted_since_us);
+    line("重试次数", "retries", &format!("{} ({} {since})", status.retries, context.say("自", "since")));
+    line("租约过期", "expired leases", &format!("{} ({} {since})", status.expired_leases, context.say("自", "since")));
     line("死信", "dead letters", &status.dead_letters);
+    for letters in &one.dead_letters_by_reason {
+        line("  原因", "  reason", &format!("{} × {}", letters.count, letters.reason));
+    }
     line("受阻企业", "blocked enterprises", &status.blocked_enterprises);
+    for blocked in &one.blocked {
+        let (since, by) = (show_moment(blocked.since_us), blocked.blocked_by);
+        let value = format!("{} ({}, {by}, {since})", blocked.enterprise, cause(blocked.cause(), context.lang));
+        line("  企业", "  enterprise", &value);
+    }
+    let complete =
+        if status.complete_to_us > 0 { show_moment(status.complete_to_us) } else { context.say("未知", "unknown").to_owned() };
+    line("已声明完整至", "attested complete to", &complete);
     line("租约秒数", "lease, seconds", &settings.lease_seconds);
     line("最多尝试", "attempts at most", &settings.max_attempts);
     text
+}
+
+/// A number that may be known by its bounds alone.
+fn backlog(backlog: Backlog, context: &Context) -> String {
+    match (backlog.exact, backlog.at_least) {
+        (true, _) => backlog.at_most.to_string(),
+        (false, 0) => format!("{} {}", context.say("至多", "at most"), backlog.at_most),
+        (false, least) => format!("{least} {} {}", context.say("至", "to"), backlog.at_most),
+    }
+}
+
+/// How long ago the oldest was committed, in its two largest units.
+fn age(oldest: &OldestUnsettled, context: &Context) -> String {
+    if oldest.committed_at_us == 0 {
+        return context.say("未知", "unknown").to_owned();
+    }
+    let seconds = oldest.age_seconds;
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    let (d, h, m, s) = (context.say("天", "d"), context.say("时", "h"), context.say("分", "min"), context.say("秒", "s"));
+    let text = match seconds {
+        86_400.. => format!("{days} {d} {hours} {h}"),
+        3_600.. => format!("{hours} {h} {minutes} {m}"),
+        60.. => format!("{minutes} {m} {} {s}", seconds % 60),
+        _ => format!("{seconds} {s}"),
+    };
+    if oldest.exact { text } else { format!("≤ {text}") }
+}
+
+/// What an enterprise waits for, in words.
+fn cause(cause: BlockCause, lang: Lang) -> &'static str {
+    let (zh, en) = match cause {
+        BlockCause::Unspecified => ("正在补投", "catching up"),
+        BlockCause::Retry => ("等待重试", "waits for another attempt"),
+        BlockCause::DeadLetter => ("等待处理死信", "waits for a dead letter"),
+    };
+    match lang {
+        Lang::Zh => zh,
+        Lang::En => en,
+    }
 }
 
 fn filter(filter: Option<&Filter>, context: &Context) -> String {
@@ -182,6 +243,24 @@ pub(super) fn pause(reason: PauseReason, lang: Lang) -> &'static str {
 mod tests {
     use super::*;
     use crate::cli::Global;
+
+    #[test]
+    fn a_backlog_says_what_is_not_known() {
+        let context = Context { lang: Lang::En, ..Context::new(Global::default()) };
+        let of = |at_least, at_most| backlog(Backlog { at_least, at_most, exact: at_least == at_most }, &context);
+        assert_eq!((of(0, 0), of(0, 9), of(3, 9)), ("0".into(), "at most 9".into(), "3 to 9".into()));
+    }
+
+    #[test]
+    fn an_age_has_its_two_largest_units() {
+        let context = Context { lang: Lang::En, ..Context::new(Global::default()) };
+        let of = |age_seconds, exact| age(&OldestUnsettled { position: 1, exact, committed_at_us: 1, age_seconds }, &context);
+        assert_eq!(of(59, true), "59 s");
+        assert_eq!(of(61, true), "1 min 1 s");
+        assert_eq!(of(7_260, true), "2 h 1 min");
+        assert_eq!(of(90_000, false), "≤ 1 d 1 h");
+        assert_eq!(age(&OldestUnsettled::default(), &context), "unknown");
+    }
 
     #[test]
     fn a_filter_is_shown_by_its_lists() {

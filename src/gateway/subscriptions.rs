@@ -78,7 +78,7 @@ impl Gateway {
     /// `NOT_FOUND`, `UNAVAILABLE`.
     pub async fn delete_subscription(&self, caller: &Caller, name: &str) -> Result<(), Refused> {
         let key = key_of(caller, name)?;
-        self.hosts.close(&key, "deleted").await;
+        self.hosts.delete(&key).await;
         let mut evidence = Self::evidence_of(caller, ActKind::Subscription);
         name.clone_into(&mut evidence.subscription);
         evidence.subjects = vec!["delete".to_owned()];

@@ -2,7 +2,7 @@
 
 use crate::{
     domain::delivery::{PauseReason, SettleResult, SettledItem, Status, Token},
-    gateway::subscribe::{Event, Outgoing, Overview},
+    gateway::subscribe::{Blocked, Event, Outgoing, Overview},
     proto::{self, subscribe_response::Message},
     wire,
 };
@@ -84,11 +84,32 @@ pub(super) fn subscription(overview: &Overview) -> proto::Subscription {
         settings: Some(wire::subscription::settings(&overview.spec)),
         created_at_us: overview.created_at,
         status: Some(status(&overview.status)),
+        dead_letters_by_reason: overview
+            .dead_letters_by_reason
+            .iter()
+            .map(|(reason, count)| proto::DeadLetterCount { reason: reason.clone(), count: *count })
+            .collect(),
+        blocked: overview.blocked.iter().map(blocked).collect(),
+    }
+}
+
+fn blocked(blocked: &Blocked) -> proto::BlockedEnterprise {
+    let cause = match (blocked.retrying, blocked.dead) {
+        (true, _) => proto::BlockCause::Retry,
+        (false, true) => proto::BlockCause::DeadLetter,
+        (false, false) => proto::BlockCause::Unspecified,
+    };
+    proto::BlockedEnterprise {
+        enterprise: blocked.row.order_key.0.clone(),
+        blocked_by: blocked.row.blocked_by,
+        cause: cause.into(),
+        since_us: blocked.row.since,
     }
 }
 
 /// Numbers of a subscription.
 pub(super) fn status(status: &Status) -> proto::SubscriptionStatus {
+    let (behind, observed) = (&status.behind, &status.observed);
     proto::SubscriptionStatus {
         head: status.head,
         floor: status.floor,
@@ -101,6 +122,22 @@ pub(super) fn status(status: &Status) -> proto::SubscriptionStatus {
         pause_reason: pause_reason(status.pause).into(),
         attached: status.attached,
         lag: status.lag,
+        undelivered: Some(proto::Backlog {
+            at_least: behind.undelivered.at_least,
+            at_most: behind.undelivered.at_most,
+            exact: behind.undelivered.is_exact(),
+        }),
+        oldest_unsettled: behind.oldest.map(|oldest| proto::OldestUnsettled {
+            position: oldest.position,
+            exact: oldest.is_exact,
+            committed_at_us: observed.oldest_committed_at,
+            age_seconds: observed.oldest_age_seconds(),
+        }),
+        span: behind.span,
+        retries: observed.retries,
+        expired_leases: observed.expired_leases,
+        counted_since_us: observed.counted_since,
+        complete_to_us: observed.complete_to,
     }
 }
 

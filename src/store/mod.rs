@@ -191,6 +191,9 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<DeadLetter>, StoreError>;
 
+    /// How many dead letters there are of each reason, most first, at most `limit` reasons. Reads no histories.
+    async fn dead_letter_counts(&self, key: &SubscriptionKey, limit: usize) -> Result<Vec<(String, u64)>, StoreError>;
+
     /// Canonical bytes of evidence entries `first..first + limit`, ascending.
     async fn evidence(&self, first: u64, limit: usize) -> Result<Vec<(u64, Vec<u8>)>, StoreError>;
 

@@ -8,6 +8,8 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+use super::SubscriptionMetrics;
+
 /// Labels of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
@@ -19,15 +21,6 @@ struct RequestLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReasonLabels {
     reason: &'static str,
-}
-
-/// Labels of a subscription.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct SubscriptionLabels {
-    /// Owner.
-    pub participant: String,
-    /// Name.
-    pub subscription: String,
 }
 
 /// A gauge of seconds or days.
@@ -57,14 +50,8 @@ pub struct Metrics {
     pub head_position: Gauge,
     /// Entries of the evidence log.
     pub evidence_size: Gauge,
-    /// Deliveries out and not settled.
-    pub in_flight: Family<SubscriptionLabels, Gauge>,
-    /// Positions between a subscription and the head.
-    pub lag: Family<SubscriptionLabels, Gauge>,
-    /// Deliveries waiting for another attempt.
-    pub retrying: Family<SubscriptionLabels, Gauge>,
-    /// Dead letters.
-    pub dead_letters: Family<SubscriptionLabels, Gauge>,
+    /// Numbers of subscriptions.
+    pub subscriptions: SubscriptionMetrics,
     /// Days until the gateway's certificate ends.
     pub certificate_days_left: FloatGauge,
     /// Hours until the first revocation list ends; not a number = there is none.
@@ -96,16 +83,13 @@ impl Metrics {
             commit_seconds,
             head_position: Gauge::default(),
             evidence_size: Gauge::default(),
-            in_flight: Family::default(),
-            lag: Family::default(),
-            retrying: Family::default(),
-            dead_letters: Family::default(),
+            subscriptions: SubscriptionMetrics::default(),
             certificate_days_left: FloatGauge::default(),
             crl_hours_left: FloatGauge::default(),
         };
         metrics.register_door();
         metrics.register_ledger();
-        metrics.register_subscriptions();
+        metrics.subscriptions.register(&mut metrics.registry);
         metrics
     }
 
@@ -136,14 +120,6 @@ impl Metrics {
         registry.register("evidence_size", "Entries of the evidence log", self.evidence_size.clone());
     }
 
-    fn register_subscriptions(&mut self) {
-        let registry = &mut self.registry;
-        registry.register("subscription_in_flight", "Deliveries out and not settled", self.in_flight.clone());
-        registry.register("subscription_lag", "Positions between a subscription and the head", self.lag.clone());
-        registry.register("subscription_retrying", "Deliveries waiting for another attempt", self.retrying.clone());
-        registry.register("subscription_dead_letters", "Dead letters", self.dead_letters.clone());
-    }
-
     /// Counts a request that ended with a gRPC code, e.g. `OK`.
     pub fn request(&self, method: &'static str, code: &'static str) {
         self.requests.get_or_create(&RequestLabels { method, code }).inc();
@@ -162,13 +138,6 @@ impl Metrics {
     /// Counts a connection that never came to a request.
     pub fn turned_away(&self, reason: &'static str) {
         self.turned_away.get_or_create(&ReasonLabels { reason }).inc();
-    }
-
-    /// Forgets the numbers of a subscription that was deleted.
-    pub fn forget_subscription(&self, labels: &SubscriptionLabels) {
-        for family in [&self.in_flight, &self.lag, &self.retrying, &self.dead_letters] {
-            family.remove(labels);
-        }
     }
 
     /// Everything in the text form of OpenMetrics.
@@ -203,26 +172,13 @@ mod tests {
         metrics.request("m", "OK");
         metrics.refusal("R");
         metrics.turned_away("R");
-        let labels = SubscriptionLabels { participant: String::new(), subscription: String::new() };
-        for family in [&metrics.in_flight, &metrics.lag, &metrics.retrying, &metrics.dead_letters] {
-            family.get_or_create(&labels).set(0);
-        }
+        metrics.subscriptions.show_example();
         let page = include_str!("../../docs/operations.md");
         let text = metrics.render();
         let names: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
-        assert_eq!(names.len(), 19, "{names:?}");
+        assert_eq!(names.len(), 30, "{names:?}");
         for name in names {
             assert!(page.contains(&format!("`{name}`")), "{name} is not in docs/operations.md");
         }
-    }
-
-    #[test]
-    fn a_deleted_subscription_is_forgotten() {
-        let metrics = Metrics::new();
-        let labels = SubscriptionLabels { participant: "gacc".into(), subscription: "risk".into() };
-        metrics.lag.get_or_create(&labels).set(7);
-        assert!(metrics.render().contains("tongbao_subscription_lag{"));
-        metrics.forget_subscription(&labels);
-        assert!(!metrics.render().contains("tongbao_subscription_lag{"));
     }
 }

@@ -7,8 +7,10 @@ mod listener;
 mod log;
 mod metrics;
 mod readiness;
+mod subscriptions;
 
 pub use listener::{Listener, ListenerError};
 pub use log::{LogFormat, LogSettings, start_log};
-pub use metrics::{Metrics, SubscriptionLabels};
+pub use metrics::Metrics;
 pub use readiness::{Check, Readiness};
+pub use subscriptions::{REASONS, SubscriptionMetrics};

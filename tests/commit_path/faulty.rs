@@ -174,6 +174,10 @@ impl Store for FaultyStore {
         self.inner.dead_letters(key, query, after, limit).await
     }
 
+    async fn dead_letter_counts(&self, key: &SubscriptionKey, limit: usize) -> Result<Vec<(String, u64)>, StoreError> {
+        self.inner.dead_letter_counts(key, limit).await
+    }
+
     async fn evidence(&self, first: u64, limit: usize) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
         self.inner.evidence(first, limit).await
     }

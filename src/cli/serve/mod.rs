@@ -1,6 +1,7 @@
 //! `serve`: runs the gateway until it is told to stop. The composition root is [`running`].
 
 mod keys;
+mod measure;
 mod ready;
 mod running;
 

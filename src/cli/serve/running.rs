@@ -3,19 +3,18 @@
 //! It stops in this order: nothing new is accepted and streams are told to go → subscriptions settle what is in flight → the last
 //! refusals and a last checkpoint are recorded → the committer and the store close.
 
-use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{keys, ready::Ready};
+use super::{keys, measure::measure, ready::Ready};
 use crate::{
     cli::{Failure, door},
     clock::World,
     config::{Checked, Config},
     domain::{
-        delivery::SubscriptionKey,
         digest::{hex, sha256},
         grants::Register,
         ledger::{Act, Change},
@@ -33,12 +32,9 @@ use crate::{
         sqlite::{Options, SqliteStore},
     },
     tasks,
-    telemetry::{Listener, Metrics, SubscriptionLabels},
+    telemetry::{Listener, Metrics},
     wire::WireCodec,
 };
-
-/// Numbers that are kept elsewhere are copied into the metrics this often.
-const MEASURE_EVERY: Duration = Duration::from_secs(5);
 
 /// A gateway that runs.
 pub struct Running {
@@ -227,63 +223,6 @@ async fn record_refusals(recorder: RefusalRecorder, committer: Committer, finish
         async move { committer.commit(Act { change: Change::Record, evidence }).await.is_ok() }
     };
     recorder.run(commit, finish).await;
-}
-
-/// Copies numbers into the metrics at intervals.
-async fn measure(
-    gateway: Arc<Gateway>,
-    store: Arc<dyn Store>,
-    committer: Committer,
-    metrics: Arc<Metrics>,
-    finish: CancellationToken,
-) {
-    let mut before = committer.numbers();
-    let mut shown = BTreeSet::new();
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(MEASURE_EVERY) => {}
-            () = finish.cancelled() => return,
-        }
-        let now = committer.numbers();
-        metrics.commits.inc_by(now.groups - before.groups);
-        metrics.acts.inc_by(now.acts - before.acts);
-        if now.groups > before.groups {
-            metrics.commit_seconds.observe(now.last_commit_us as f64 / 1_000_000.0);
-        }
-        before = now;
-        if let Ok(head) = store.head().await {
-            metrics.head_position.set(gauge(head.position));
-            metrics.evidence_size.set(gauge(head.evidence_size));
-        }
-        shown = measure_subscriptions(&gateway, &metrics, &shown).await;
-    }
-}
-
-/// Shows the subscriptions that are awake and forgets those that fell asleep; answers which are shown.
-async fn measure_subscriptions(
-    gateway: &Gateway,
-    metrics: &Metrics,
-    before: &BTreeSet<SubscriptionKey>,
-) -> BTreeSet<SubscriptionKey> {
-    let labels =
-        |key: &SubscriptionKey| SubscriptionLabels { participant: key.participant.to_string(), subscription: key.name.clone() };
-    let mut shown = BTreeSet::new();
-    for (key, status) in gateway.hosts.statuses().await {
-        let labels = labels(&key);
-        metrics.in_flight.get_or_create(&labels).set(gauge(status.in_flight));
-        metrics.lag.get_or_create(&labels).set(gauge(status.lag));
-        metrics.retrying.get_or_create(&labels).set(gauge(status.retrying));
-        metrics.dead_letters.get_or_create(&labels).set(gauge(status.dead_letters));
-        shown.insert(key);
-    }
-    for gone in before.difference(&shown) {
-        metrics.forget_subscription(&labels(gone));
-    }
-    shown
-}
-
-fn gauge(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 async fn tell(telemetry: Listener, finish: CancellationToken) {

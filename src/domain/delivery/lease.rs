@@ -212,6 +212,11 @@ impl Flight {
         found
     }
 
+    /// Every delivery with its position, in no particular order.
+    pub(super) fn slots(&self) -> impl Iterator<Item = (Position, &Slot)> {
+        self.slots.iter().map(|(position, slot)| (*position, slot))
+    }
+
     /// Every delivery, in no particular order: for changes that do not depend on it.
     pub(super) fn values_mut(&mut self) -> hash_map::ValuesMut<'_, Position, Slot> {
         self.slots.values_mut()

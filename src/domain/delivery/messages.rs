@@ -1,6 +1,6 @@
 //! What goes in and out of the engine.
 
-use super::state::SubscriptionDelta;
+use super::{lag::Lag, state::SubscriptionDelta};
 use crate::domain::{
     draft::OrderKey,
     ids::{Micros, Position, RecordId, Revision},
@@ -205,6 +205,8 @@ pub struct Tally {
     pub redriven: Vec<Position>,
     /// Discarded.
     pub discarded: Vec<Position>,
+    /// Of those retried or dead: their lease ran out.
+    pub expired: Vec<Position>,
 }
 
 /// A change to be made durable. The engine waits for `persisted` or `persist_failed` before it proposes another.
@@ -331,8 +333,25 @@ pub enum PauseReason {
     NoConsumer,
 }
 
+impl PauseReason {
+    /// Token as in the protocol.
+    #[must_use]
+    pub const fn token(self) -> &'static str {
+        match self {
+            Self::Window => "WINDOW",
+            Self::MaxInFlight => "MAX_IN_FLIGHT",
+            Self::MaxSpan => "MAX_SPAN",
+            Self::KeyBlocked => "KEY_BLOCKED",
+            Self::Paused => "PAUSED",
+            Self::CircuitOpen => "CIRCUIT_OPEN",
+            Self::NotPermitted => "NOT_PERMITTED",
+            Self::NoConsumer => "NO_CONSUMER",
+        }
+    }
+}
+
 /// Numbers of a subscription at this moment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Status {
     /// Head of the ledger as last heard.
     pub head: Position,
@@ -356,6 +375,28 @@ pub struct Status {
     pub pause: Option<PauseReason>,
     /// A session is attached.
     pub attached: bool,
-    /// Positions not yet read: upper bound of what is undelivered.
+    /// Positions not yet read.
     pub lag: u64,
+    /// How far behind it is.
+    pub behind: Lag,
+    /// What its host knows besides.
+    pub observed: Observed,
+}
+
+/// What a host knows of a subscription beside its engine, which has no memory of its own and reads nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Observed {
+    /// When it was observed; 0 = it was not.
+    pub at: Micros,
+    /// Failed attempts that were given another one, since `counted_since`.
+    pub retries: u64,
+    /// Leases that ran out, since `counted_since`.
+    pub expired_leases: u64,
+    /// The gateway's start: the two counts are not kept over it.
+    pub counted_since: Micros,
+    /// When the oldest unsettled revision was committed; 0 = there is none, or it could not be read.
+    pub oldest_committed_at: Micros,
+    /// What stands at the head was attested complete to this time, for the feeds and regions of the filter; 0 = never, or it could
+    /// not be read.
+    pub complete_to: Micros,
 }

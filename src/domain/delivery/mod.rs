@@ -10,6 +10,7 @@ mod engine;
 mod failure;
 mod filter;
 mod finish;
+mod lag;
 mod lease;
 mod messages;
 mod order;
@@ -29,8 +30,9 @@ mod tests;
 
 pub use engine::{Bounds, Engine};
 pub use filter::{Marks, is_recall};
+pub use lag::{Backlog, Lag, Oldest};
 pub use messages::{
-    AttachRefused, Candidate, Delivery, LossReason, LostLease, Output, PauseReason, Persist, PersistKind, SessionId,
+    AttachRefused, Candidate, Delivery, LossReason, LostLease, Observed, Output, PauseReason, Persist, PersistKind, SessionId,
     SettleResult, SettledItem, Settlement, Status, Tally, Token, Verb, Want, Window,
 };
 pub use state::{

@@ -98,6 +98,9 @@ pub(super) fn tally(ends: &[End]) -> Tally {
             How::Discarded => &mut tally.discarded,
         };
         list.push(end.position);
+        if end.expired {
+            tally.expired.push(end.position);
+        }
     }
     tally
 }

@@ -60,6 +60,14 @@ impl AckChunk {
         self.0[word] &= !bit;
     }
 
+    /// How many positions of this chunk are set from `position` on, one that it covers; from its first where it is 0.
+    #[must_use]
+    pub fn count_from(&self, position: Position) -> u64 {
+        let (word, bit) = Self::place(position);
+        let above = self.0.iter().skip(word + 1).map(|word| u64::from(word.count_ones())).sum::<u64>();
+        above + u64::from((self.0[word] & !(bit - 1)).count_ones())
+    }
+
     /// Offset of the highest position set; `None` = none is.
     #[must_use]
     pub fn highest(&self) -> Option<u64> {

@@ -2,12 +2,36 @@
 
 use super::{
     engine::Engine,
-    messages::{PauseReason, Status},
+    lag::Oldest,
+    messages::{Observed, PauseReason, Status},
 };
-use crate::domain::ids::Micros;
+use crate::domain::ids::{Micros, Position};
+
+impl Status {
+    /// The same when the ledger has grown since and nothing else happened: what came may be for this subscription or not.
+    #[must_use]
+    pub fn at_head(mut self, head: Position) -> Self {
+        let grown = head.saturating_sub(self.head);
+        self.behind.oldest = self.behind.oldest.or((grown > 0).then_some(Oldest { position: self.head + 1, is_exact: false }));
+        self.head = self.head.max(head);
+        self.lag += grown;
+        self.behind.undelivered.at_most += grown;
+        self
+    }
+}
+
+impl Observed {
+    /// How long ago the oldest unsettled revision was committed, seconds; 0 = there is none, or it is not known.
+    #[must_use]
+    pub fn oldest_age_seconds(&self) -> u64 {
+        let known = self.oldest_committed_at > 0 && self.at > 0;
+        let age = if known { self.at.saturating_sub(self.oldest_committed_at) } else { 0 };
+        u64::try_from(age / 1_000_000).unwrap_or(0)
+    }
+}
 
 impl Engine {
-    /// The numbers at this moment.
+    /// The numbers at this moment. Counts what is in memory: for people and heartbeats, not for every input.
     #[must_use]
     pub fn status(&self) -> Status {
         Status {
@@ -23,11 +47,14 @@ impl Engine {
             pause: self.pause_reason(),
             attached: self.attached().is_some(),
             lag: self.head.saturating_sub(self.open.scanned),
+            behind: self.lag(),
+            observed: Observed::default(),
         }
     }
 
-    /// Why nothing more is being sent although there may be something to send.
-    fn pause_reason(&self) -> Option<PauseReason> {
+    /// Why nothing more is being sent although there may be something to send. Cheap: asked for after every input.
+    #[must_use]
+    pub fn pause_reason(&self) -> Option<PauseReason> {
         if let Some(standstill) = self.standstill() {
             return Some(standstill);
         }

@@ -5,12 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::mpsc;
 
 use super::{
-    super::{
-        Caller, Gateway, Refused,
-        subscriptions::{key_of, not_found},
-    },
+    super::{Caller, Gateway, Refused, subscriptions::key_of},
     hosts::Hosts,
-    session::{AttachRequest, Command, Event, Overview, Session},
+    session::{AttachRequest, Command, Event, Session},
 };
 use crate::domain::{
     delivery::{DeadLetter, SubscriptionKey},
@@ -46,13 +43,6 @@ impl Gateway {
         self.hosts.ask(&key, ask).await??;
         let commands = self.hosts.wake(&key).await?;
         Ok((Session { attachment, commands }, events))
-    }
-
-    /// A subscription with its numbers now.
-    pub(in super::super) async fn overview(&self, key: &SubscriptionKey) -> Result<Overview, Refused> {
-        let state = self.store.subscription(key).await?.ok_or_else(|| not_found(&key.name))?;
-        let status = self.hosts.ask(key, |reply| Command::Status { reply }).await?;
-        Ok(Overview { key: state.row.key, spec: state.row.spec, created_at: state.row.created_at, status })
     }
 }
 

@@ -9,6 +9,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     super::{Class, Refused, committer::Committer, pages::Pages, subscriptions::not_found, tail::Tail},
     host::Host,
+    numbers::Remembered,
     session::Command,
 };
 use crate::{
@@ -45,7 +46,8 @@ pub struct HostParts {
 /// Subscriptions that are awake.
 #[derive(Clone)]
 pub struct Hosts {
-    parts: HostParts,
+    pub(super) parts: HostParts,
+    pub(super) remembered: Arc<Remembered>,
     awake: Arc<Mutex<HashMap<SubscriptionKey, mpsc::Sender<Command>>>>,
     tasks: TaskTracker,
 }
@@ -53,7 +55,8 @@ pub struct Hosts {
 impl Hosts {
     /// Nobody is awake yet.
     pub fn new(parts: HostParts) -> Self {
-        Self { parts, awake: Arc::default(), tasks: TaskTracker::new() }
+        let remembered = Arc::new(Remembered::new(parts.world.clock.now()));
+        Self { parts, remembered, awake: Arc::default(), tasks: TaskTracker::new() }
     }
 
     /// Asks the host of a subscription, waking it if need be.
@@ -89,11 +92,17 @@ impl Hosts {
         }
         let state = self.parts.store.subscription(key).await?.ok_or_else(|| not_found(&key.name))?;
         let (commands, queue) = mpsc::channel(COMMAND_QUEUE);
-        let host = Host::new(self.parts.clone(), state, queue);
+        let host = Host::new(self.parts.clone(), state, queue, self.remembered.counts(key), self.remembered.since);
         self.tasks.spawn(host.run());
         awake.retain(|_, host| !host.is_closed());
         awake.insert(key.clone(), commands.clone());
         Ok(commands)
+    }
+
+    /// Closes one host, if it is awake, and forgets what was counted of a subscription that is deleted.
+    pub async fn delete(&self, key: &SubscriptionKey) {
+        self.close(key, "deleted").await;
+        self.remembered.forget(key);
     }
 
     /// Closes one host, if it is awake; its session is told why.
@@ -106,19 +115,17 @@ impl Hosts {
         }
     }
 
-    /// Numbers of every subscription that is awake. Wakes nobody.
-    pub async fn statuses(&self) -> Vec<(SubscriptionKey, Status)> {
-        let awake: Vec<_> = self.awake.lock().await.iter().map(|(key, host)| (key.clone(), host.clone())).collect();
-        let mut statuses = Vec::with_capacity(awake.len());
-        for (key, host) in awake {
-            let (reply, answer) = oneshot::channel();
-            if host.send(Command::Status { reply }).await.is_ok()
-                && let Ok(status) = answer.await
-            {
-                statuses.push((key, status));
-            }
-        }
-        statuses
+    /// True while a host serves it.
+    pub(super) async fn is_awake(&self, key: &SubscriptionKey) -> bool {
+        self.awake.lock().await.get(key).is_some_and(|host| !host.is_closed())
+    }
+
+    /// The numbers of a subscription that is awake; `None` = it sleeps.
+    pub(super) async fn status_awake(&self, key: &SubscriptionKey) -> Option<Status> {
+        let host = self.awake.lock().await.get(key).cloned()?;
+        let (reply, answer) = oneshot::channel();
+        host.send(Command::Status { reply }).await.ok()?;
+        answer.await.ok()
     }
 
     /// Waits until every host has settled what was in flight and closed; they are told by the stop token.

@@ -7,11 +7,13 @@ mod attach;
 mod commits;
 mod host;
 mod hosts;
+mod numbers;
 mod reading;
 mod rights;
 mod session;
 mod unary;
 
 pub use hosts::{HostParts, Hosts};
-pub use session::{AttachRequest, Event, Outgoing, Overview, Session};
+pub use numbers::MOST_LISTED;
+pub use session::{AttachRequest, Blocked, Event, Outgoing, Overview, Session};
 pub use unary::{FetchRequest, UnarySessions};

@@ -6,7 +6,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::domain::{
     delivery::{
-        DeadLetter, LostLease, SessionId, SettledItem, Settlement, Status, SubscriptionKey, SubscriptionSpec, Token, Window,
+        BlockedKey, DeadLetter, LostLease, SessionId, SettledItem, Settlement, Status, SubscriptionKey, SubscriptionSpec, Token,
+        Window,
     },
     digest::Digest,
     draft::StoredRecord,
@@ -26,6 +27,21 @@ pub struct Overview {
     pub created_at: Micros,
     /// Numbers now.
     pub status: Status,
+    /// Dead letters by reason, most first; no more than [`MOST_LISTED`](super::MOST_LISTED) reasons.
+    pub dead_letters_by_reason: Vec<(String, u64)>,
+    /// Blocked enterprises, those blocked for longest first; no more than as many.
+    pub blocked: Vec<Blocked>,
+}
+
+/// A blocked enterprise with the cause.
+#[derive(Debug, Clone)]
+pub struct Blocked {
+    /// Which, by what, since when.
+    pub row: BlockedKey,
+    /// What blocks it waits for another attempt.
+    pub retrying: bool,
+    /// What blocks it is a dead letter. Where neither is so it is free again and catching up.
+    pub dead: bool,
 }
 
 /// One delivery on its way out. The record is shared by all subscribers that receive it.

@@ -224,7 +224,7 @@ impl Unary {
     /// Answers the fetch at the front with what is there, and closes the window when no other waits.
     async fn answer_fetch(&mut self) {
         let Some(fetch) = self.fetches.pop_front() else { return };
-        let Some(status) = self.status.clone() else { return };
+        let Some(status) = self.status else { return };
         let count = self.ready.len().min(fetch.max as usize);
         let taken = self.ready.drain(..count).collect();
         if self.fetches.is_empty() {

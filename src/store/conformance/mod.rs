@@ -100,6 +100,7 @@ macro_rules! every_case {
                 a_deleted_subscription_is_gone
                 names_are_paged
                 dead_letters_are_filtered
+                dead_letters_are_counted_by_reason
                 deltas_do_what_the_engine_trusts
             }
             evidence {

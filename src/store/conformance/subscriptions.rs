@@ -107,6 +107,28 @@ pub(crate) async fn dead_letters_are_filtered(home: &impl Home) {
     assert_eq!(read(of_key, 0, 10).await, delta.put_dead[1..2]);
 }
 
+pub(crate) async fn dead_letters_are_counted_by_reason(home: &impl Home) {
+    let ledger = Ledger::open(home).await;
+    ledger.publish((1..=9).map(nonconformity).collect()).await;
+    let keys: Vec<_> = ledger.everything().await.into_iter().map(|record| (record.record_id, record.order_key)).collect();
+    ledger.commit(&[create("risk"), create("other")]).await;
+    let count = async |limit| ledger.store.dead_letter_counts(&subscription_key("risk"), limit).await.expect("read");
+    assert!(count(10).await.is_empty());
+    let mut delta = SubscriptionDelta::empty(subscription_key("risk"), 0);
+    delta.put_dead =
+        [(2, "poison"), (4, "expired"), (5, "broken"), (7, "poison")].map(|(at, why)| letter(at, why, &keys)).to_vec();
+    let mut other = SubscriptionDelta::empty(subscription_key("other"), 0);
+    other.put_dead = vec![letter(3, "poison", &keys)];
+    ledger.commit(&[apply(delta), apply(other)]).await;
+    let counted = |pairs: &[(&str, u64)]| pairs.iter().map(|(why, count)| ((*why).to_owned(), *count)).collect::<Vec<_>>();
+    assert_eq!(count(10).await, counted(&[("poison", 2), ("broken", 1), ("expired", 1)]));
+    assert_eq!(count(1).await, counted(&[("poison", 2)]));
+    let mut gone = SubscriptionDelta::empty(subscription_key("risk"), 0);
+    gone.drop_dead = vec![2, 7];
+    ledger.act(apply(gone)).await;
+    assert_eq!(count(10).await, counted(&[("broken", 1), ("expired", 1)]));
+}
+
 type Keys = [(crate::domain::ids::RecordId, OrderKey)];
 
 fn failure(attempt: u32) -> Failure {

@@ -158,6 +158,10 @@ impl Store for SqliteStore {
         subscriptions::dead_letters(&mut *self.reader().await?, key, query, after, limit).await
     }
 
+    async fn dead_letter_counts(&self, key: &SubscriptionKey, limit: usize) -> Result<Vec<(String, u64)>, StoreError> {
+        subscriptions::dead_letter_counts(&mut *self.reader().await?, key, limit).await
+    }
+
     async fn evidence(&self, first: u64, limit: usize) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
         evidence::entries(&mut *self.reader().await?, first, limit).await
     }

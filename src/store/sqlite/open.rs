@@ -22,7 +22,10 @@ use crate::{
 };
 
 /// Schemas of this program, rising.
-const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "ledger", include_str!("../../../migrations/sqlite/0001_ledger.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "ledger", include_str!("../../../migrations/sqlite/0001_ledger.sql")),
+    (2, "dead letter reasons", include_str!("../../../migrations/sqlite/0002_dead_letter_reasons.sql")),
+];
 
 /// Bytes of a page of the file.
 const PAGE_BYTES: u64 = 4096;

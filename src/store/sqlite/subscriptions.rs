@@ -322,3 +322,16 @@ pub(super) async fn dead_letters(
         .bind(i64::try_from(limit).unwrap_or(i64::MAX));
     query.fetch_all(connection).await.mapped()?.iter().map(parse_dead).collect()
 }
+
+pub(super) async fn dead_letter_counts(
+    connection: &mut Connection,
+    key: &SubscriptionKey,
+    limit: usize,
+) -> Result<Vec<(String, u64)>, StoreError> {
+    // By the index on reasons alone: histories are long.
+    let text = "SELECT reason, count(*) FROM subscription_dead INDEXED BY subscription_dead_reason WHERE subscription = ?1
+                GROUP BY reason ORDER BY 2 DESC, 1 LIMIT ?2";
+    let query = sqlx::query(text).bind(text_key(key)).bind(i64::try_from(limit).unwrap_or(i64::MAX));
+    let rows = query.fetch_all(connection).await.mapped()?;
+    rows.iter().map(|row| Ok((row.try_get(0).mapped()?, natural(row.try_get(1).mapped()?)?))).collect()
+}

@@ -1,6 +1,7 @@
 //! Tests of the engine: a host in memory that reads, commits and sends at once, or when a test says so.
 
 mod history;
+mod lag;
 mod model;
 mod order;
 mod pitfalls;

@@ -77,7 +77,7 @@ impl Host {
         }
         self.attached = Some(attaching.attached);
         self.is_draining = false;
-        let (identity, status) = (self.parts.store.identity().clone(), self.engine.status());
+        let (identity, status) = (self.parts.store.identity().clone(), self.numbers());
         self.tell(Event::Opened { epoch, ledger_id: identity.ledger_id, generation: identity.generation, status });
         // The asker may be gone; its session is then dropped, which detaches.
         let _ = attaching.reply.send(Ok(()));

@@ -6,13 +6,14 @@ use super::{
     super::{
         super::{Refused, committer::Done, gateway},
         reading::{Reading, Row},
+        session::Event,
     },
     Host, PAUSE_AFTER_FAILURE,
     attached::busy,
 };
 use crate::{
     domain::{
-        delivery::PersistKind,
+        delivery::{PersistKind, Status},
         draft::StoredRecord,
         ids::{Micros, Position, Revision},
         ledger::{Outcome, Refusal},
@@ -22,9 +23,26 @@ use crate::{
 
 /// What ran beside the host and is done.
 pub(super) enum Finished {
-    Disclosed { batch_id: u64, read: Read, result: Result<Done, Refused> },
-    Changed { change_id: u64, kind: PersistKind, settled: Vec<Position>, count: u64, result: Result<Done, Refused> },
-    Read { result: Result<Reading, StoreError> },
+    Disclosed {
+        batch_id: u64,
+        read: Read,
+        result: Result<Done, Refused>,
+    },
+    Changed {
+        change_id: u64,
+        kind: PersistKind,
+        settled: Vec<Position>,
+        /// Retries and expired leases in it.
+        counted: (usize, usize),
+        count: u64,
+        result: Result<Done, Refused>,
+    },
+    Observed {
+        status: Status,
+    },
+    Read {
+        result: Result<Reading, StoreError>,
+    },
 }
 
 /// What a disclosure had to read first.
@@ -48,9 +66,11 @@ impl Host {
                     Err(_) => self.engine.aborted(batch_id, now),
                 }
             }
-            Finished::Changed { change_id, kind, settled, count, result } => {
+            Finished::Observed { status } => self.tell(Event::Heartbeat(status)),
+            Finished::Changed { change_id, kind, settled, counted, count, result } => {
                 let result = self.stands(now, result);
                 if result.is_ok() {
+                    self.counts.add(counted.0, counted.1);
                     for position in &settled {
                         self.rows.remove(position);
                     }

@@ -28,13 +28,14 @@ use super::{
     super::Caller,
     commits::Rows,
     hosts::HostParts,
+    numbers::Counts,
     reading::Reader,
     rights::Rights,
     session::{Command, Event, Reply},
 };
 use crate::domain::{
     dates::CivilDate,
-    delivery::{Engine, PauseReason, PersistKind, SubscriptionRow, SubscriptionState, Want},
+    delivery::{Engine, PauseReason, PersistKind, Status, SubscriptionRow, SubscriptionState, Want},
     ids::{Micros, Position, Revision},
 };
 
@@ -77,12 +78,20 @@ pub(super) struct Host {
     next_heartbeat: Micros,
     last_needed: Micros,
     last_pause: Option<PauseReason>,
+    counts: Arc<Counts>,
+    counted_since: Micros,
     stopping: Option<Micros>,
     closed: Option<&'static str>,
 }
 
 impl Host {
-    pub(super) fn new(parts: HostParts, state: SubscriptionState, commands: mpsc::Receiver<Command>) -> Self {
+    pub(super) fn new(
+        parts: HostParts,
+        state: SubscriptionState,
+        commands: mpsc::Receiver<Command>,
+        counts: Arc<Counts>,
+        counted_since: Micros,
+    ) -> Self {
         let row = Arc::new(state.row.clone());
         let seed = u64::from_be_bytes(parts.world.random());
         let mut engine = Engine::load(state, seed);
@@ -109,6 +118,8 @@ impl Host {
             next_heartbeat: now + HEARTBEAT,
             last_needed: now,
             last_pause: None,
+            counts,
+            counted_since,
             stopping: None,
             closed: None,
             row,
@@ -186,9 +197,27 @@ impl Host {
         self.engine.tick(now);
         if now >= self.next_heartbeat {
             self.next_heartbeat = now + HEARTBEAT;
-            let status = self.engine.status();
-            self.tell(Event::Heartbeat(status));
+            self.beat();
         }
+    }
+
+    /// Sends a heartbeat as soon as what has to be read for it is read.
+    fn beat(&mut self) {
+        if self.attached.is_none() {
+            return;
+        }
+        let (parts, row, status) = (self.parts.clone(), self.row.clone(), self.numbers());
+        self.work.push(async move { Finished::Observed { status: parts.observe(&row, status).await } }.boxed());
+    }
+
+    /// The numbers now, with what was counted and what is in memory.
+    fn numbers(&self) -> Status {
+        let mut status = self.engine.status();
+        self.counts.count(&mut status, self.counted_since);
+        status.observed.at = self.now();
+        let oldest = status.behind.oldest.and_then(|oldest| self.rows.get(&oldest.position));
+        status.observed.oldest_committed_at = oldest.map_or(0, |record| record.committed_at);
+        status
     }
 
     fn begin_stop(&mut self) {
@@ -235,10 +264,10 @@ impl Host {
         {
             self.read(want);
         }
-        let status = self.engine.status();
-        if status.pause != self.last_pause {
-            self.last_pause = status.pause;
-            self.tell(Event::State(status));
+        let pause = self.engine.pause_reason();
+        if pause != self.last_pause {
+            self.last_pause = pause;
+            self.tell(Event::State(self.numbers()));
         }
     }
 

@@ -51,7 +51,7 @@ impl Host {
                 }
             }
             // Nobody waits for the answer if the asker is gone.
-            Command::Status { reply } => drop(reply.send(self.engine.status())),
+            Command::Status { reply } => drop(reply.send(self.numbers())),
             Command::Redrive { caller, letters, reply } => {
                 self.changing.push_back(Changing { kind: PersistKind::Redrive, caller, why: None, reply });
                 self.engine.redrive(now, letters);

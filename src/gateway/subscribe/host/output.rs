@@ -51,7 +51,7 @@ impl Host {
             .filter_map(|delivery| Some((delivery.position, self.rows.get(&delivery.position)?.clone())))
             .collect();
         let caller = self.attached.as_ref().map(|attached| attached.caller.clone());
-        let (key, epoch, parts) = (self.row.key.clone(), self.engine.status().epoch, self.parts.clone());
+        let (key, epoch, parts) = (self.row.key.clone(), self.engine.state().epoch, self.parts.clone());
         let work = async move {
             let read = match read_missing(&parts, &deliveries, &known).await {
                 Ok(read) => read,
@@ -82,9 +82,11 @@ impl Host {
         }
         let tally = persist.tally;
         let count = (tally.redriven.len() + tally.discarded.len()) as u64;
+        let counted = (tally.retried.len(), tally.expired.len());
         let settled = [tally.acked, tally.dead, tally.retried, tally.withheld, tally.suspected].concat();
         let (change_id, kind, committer) = (persist.change_id, persist.kind, self.parts.committer.clone());
-        let work = async move { Finished::Changed { change_id, kind, settled, count, result: committer.commit(act).await } };
+        let work =
+            async move { Finished::Changed { change_id, kind, settled, counted, count, result: committer.commit(act).await } };
         self.work.push(work.boxed());
     }
 }
