@@ -22,14 +22,14 @@ use tokio_util::sync::CancellationToken;
 use tongbao::{
     cli::house::{House, STRANGER},
     client::{
-        ClientError, Connection, FailureClass, Feeds, Handler, Happening, Publisher, PublisherOptions, RetryPolicy,
-        SubscribeOptions, Subscriber, Verdict,
+        ClientError, Connection, FailureClass, Feeds, Handler, Happening, Publisher, PublisherOptions, RetryPolicy, Settle,
+        SubscribeOptions, Subscriber, Taken,
     },
     clock::World,
     domain::{credit_code::CreditCode, violation::Lang},
     proto::{
-        CivilDate, CreateSubscriptionRequest, Delivery, Filter, InspectionResult, Nonconformity, Party, Record, RecordKind,
-        Section, SectionName, SubscriptionSettings,
+        CivilDate, CreateSubscriptionRequest, Filter, InspectionResult, Nonconformity, Party, Record, RecordKind, Section,
+        SectionName, SubscriptionSettings,
     },
 };
 
@@ -135,9 +135,9 @@ struct Consumer {
 
 #[async_trait::async_trait]
 impl Handler for Consumer {
-    async fn handle(&self, deliveries: Vec<Delivery>) -> Vec<Verdict> {
+    async fn handle(&self, batch: Vec<Taken>) -> Vec<Settle> {
         let mut verdicts = Vec::new();
-        for delivery in deliveries {
+        for Taken { delivery, .. } in batch {
             let position = delivery.record.as_ref().expect("a record").position;
             assert!(!delivery.order_key.is_empty(), "the gateway names the order key");
             let before = self.last.lock().expect("lock").insert(delivery.order_key.clone(), position);
@@ -153,7 +153,7 @@ impl Handler for Consumer {
             if count == self.enough {
                 self.stop.cancel();
             }
-            verdicts.push(Verdict::Ack);
+            verdicts.push(Settle::Ack);
         }
         verdicts
     }
@@ -194,7 +194,7 @@ async fn nothing_is_lost_or_doubled_over_a_line_that_is_cut() {
     });
     let streams = Arc::new(Mutex::new(0));
     let options =
-        SubscribeOptions { retry: QUICK, batch: 16, lanes: 3, window_records: 24, ..SubscribeOptions::new("cut", [7; 16]) };
+        SubscribeOptions { retry: QUICK, batch: 16, concurrency: 3, window_records: 24, ..SubscribeOptions::new("cut", [7; 16]) };
     let opened = streams.clone();
     let subscriber = Subscriber::telling(&customs, options, move |happening| {
         if matches!(happening, Happening::Opened(_)) {

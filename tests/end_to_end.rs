@@ -17,7 +17,7 @@ use exchange::{
 };
 use tokio_util::sync::CancellationToken;
 use tongbao::{
-    client::{Feeds, RetryPolicy, SubscribeOptions, Subscriber, Verdict, each},
+    client::{Feeds, RetryPolicy, Settle, SubscribeOptions, Subscriber, each},
     domain::{
         digest::Digest,
         evidence::{Checkpoint, VerifierKey, leaf_hash, read_entry, verify_checkpoint, verify_consistency, verify_inclusion},
@@ -63,9 +63,9 @@ async fn a_feed_is_received_retried_rejected_redriven_and_acknowledged() {
     let handler = each(move |delivery: proto::Delivery| {
         note(&handled, &delivery);
         let verdict = match position(&delivery) {
-            at if at == troubled && delivery.attempt == 1 => Verdict::retry("BUSY"),
-            at if at == unwanted && !delivery.redriven => Verdict::Reject { reason: "NOT_OURS".to_owned() },
-            _ => Verdict::Ack,
+            at if at == troubled && delivery.attempt == 1 => Settle::retry("BUSY"),
+            at if at == unwanted && !delivery.redriven => Settle::Reject { reason: "NOT_OURS".to_owned() },
+            _ => Settle::Ack,
         };
         async move { verdict }
     });
@@ -121,7 +121,7 @@ async fn a_stream_that_is_cut_resumes_without_loss_or_double() {
         if matches!(note(&handled, &delivery), 50 | 103 | 157) {
             cut.cut();
         }
-        async { Verdict::Ack }
+        async { Settle::Ack }
     });
     let running = tokio::spawn(subscriber.run(Arc::new(handler), stop.clone()));
     let feeds = exchange.feeds("gacc");

@@ -14,7 +14,7 @@ const CALLS: &[&str] = &[
     "Failure::new(",
     "Failure::usage(",
     "Self::usage(",
-    "Verdict::retry(",
+    "Settle::retry(",
     "refuse(",
     "refused(",
     "remark(",

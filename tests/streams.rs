@@ -20,10 +20,10 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tongbao::{
     cli::house::{House, TRUST_DOMAIN},
-    client::{Handler, RetryPolicy, SubscribeOptions, Subscriber, Verdict},
+    client::{Handler, RetryPolicy, Settle, SubscribeOptions, Subscriber, Taken},
     clock::World,
     domain::records::{Matter, Nonconformity, examples},
-    proto::{self, Delivery, SettleResult, feed_service_client::FeedServiceClient, subscribe_request::Message as Say},
+    proto::{self, SettleResult, feed_service_client::FeedServiceClient, subscribe_request::Message as Say},
     tls::authority::Authority,
 };
 use tonic::{Code, Request, Status};
@@ -72,12 +72,12 @@ struct Counting(Mutex<BTreeMap<u64, u32>>);
 
 #[async_trait::async_trait]
 impl Handler for Counting {
-    async fn handle(&self, deliveries: Vec<Delivery>) -> Vec<Verdict> {
+    async fn handle(&self, batch: Vec<Taken>) -> Vec<Settle> {
         let mut seen = self.0.lock().expect("lock");
-        for delivery in &deliveries {
-            *seen.entry(exchange::position(delivery)).or_default() += 1;
+        for taken in &batch {
+            *seen.entry(exchange::position(&taken.delivery)).or_default() += 1;
         }
-        vec![Verdict::Ack; deliveries.len()]
+        vec![Settle::Ack; batch.len()]
     }
 }
 

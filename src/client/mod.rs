@@ -3,8 +3,9 @@
 //! Invariants:
 //! * A publish is repeated with the same record ids when its outcome is not known, and never after a refusal: same id and
 //!   same content is the same answer, so a repetition can do no harm.
-//! * A delivery whose settle was confirmed is never settled again; a settle whose answer was lost is asked again after the
-//!   stream stands, not decided anew ([`Books`] is the pure state machine that holds this).
+//! * A delivery whose settle was confirmed is never settled again; a settle whose answer was lost is said again under its request
+//!   id once a stream stands, not decided anew ([`Books`] is the pure state machine that holds this).
+//! * A handler's error or panic is a retry, never a lost delivery; of one enterprise never two deliveries are handled at once.
 //! * Reading a stream never waits for writing it.
 //! * Nothing of the server is used here: a consumer elsewhere can do the same with the protocol alone.
 
@@ -32,6 +33,6 @@ pub use records::Records;
 pub use retry::{Delays, RetryPolicy};
 pub use screening::Screening;
 pub use subscriber::{
-    Books, Counts, Each, Handler, Happening, Saying, Sending, Settled, StartOf, SubscribeOptions, Subscriber, Summary, Token,
-    Verdict, Watch, each,
+    Books, Counts, Each, Handler, Happening, InBatches, Lease, Saying, Sending, Settle, Settled, StartOf, SubscribeOptions,
+    Subscriber, Summary, Taken, Token, Watch, each, each_leased, in_batches,
 };

@@ -68,10 +68,15 @@ impl Exchange {
 
     /// Opens one after something was changed in its folder.
     pub async fn open_with(prepare: impl Fn(&House)) -> Self {
+        Self::open_in(&World::real(), prepare).await
+    }
+
+    /// Opens one whose time is the test's.
+    pub async fn open_in(world: &World, prepare: impl Fn(&House)) -> Self {
         // A port that was free may be taken by another test before we listen on it: then another world is built.
         for _ in 0..5 {
             let folder = tempfile::tempdir().expect("a folder");
-            let house = House::build(&folder.path().join("world"), World::real()).expect("a world");
+            let house = House::build(&folder.path().join("world"), world.clone()).expect("a world");
             prepare(&house);
             match house.start().await {
                 Ok(running) => return Self { house, running: Some(running), _folder: folder },

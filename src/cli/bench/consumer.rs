@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{broken, site::Site};
 use crate::{
     cli::Failure,
-    client::{ClientError, Connection, Feeds, Handler, Happening, SubscribeOptions, Subscriber, Summary, Verdict, Watch, each},
+    client::{ClientError, Connection, Feeds, Handler, Happening, Settle, SubscribeOptions, Subscriber, Summary, Watch, each},
     proto::{CreateSubscriptionRequest, Delivery, Filter, StartAt, SubscriptionSettings, start_at::At},
 };
 
@@ -122,7 +122,7 @@ impl Consumer {
 
 /// A handler that acknowledges everything.
 pub(super) fn taking() -> Arc<dyn Handler> {
-    Arc::new(each(|_: Delivery| async { Verdict::Ack }))
+    Arc::new(each(|_: Delivery| async { Settle::Ack }))
 }
 
 /// The failed products.

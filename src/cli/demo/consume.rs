@@ -13,8 +13,8 @@ use super::{Stage, Telling, publishing::REGULATOR, wire::Wire};
 use crate::{
     cli::{Exit, Failure},
     client::{
-        ClientError, Connection, Counts, Feeds, Happening, Place, Publisher, PublisherOptions, SubscribeOptions, Subscriber,
-        Summary, Verdict, Watch, each,
+        ClientError, Connection, Counts, Feeds, Happening, Place, Publisher, PublisherOptions, Settle, SubscribeOptions,
+        Subscriber, Summary, Watch, each,
     },
     domain::{
         ids::RecordId,
@@ -94,18 +94,18 @@ fn attach(stage: &Stage<'_>, wire: &Wire, retried: u64, rejected: u64) -> Result
 }
 
 /// The consumer's judgement: one record fails at first, one is refused for good, all else is taken over.
-fn judge(seen: &Seen, delivery: &Delivery, retried: u64, rejected: u64) -> Verdict {
+fn judge(seen: &Seen, delivery: &Delivery, retried: u64, rejected: u64) -> Settle {
     let position = delivery.record.as_ref().map_or(0, |record| record.position);
     let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
     let attempts = seen.entry(position).or_default();
     attempts.push(delivery.attempt);
     if position == retried && delivery.attempt == 1 {
-        return Verdict::retry("BACK_END_BUSY");
+        return Settle::retry("BACK_END_BUSY");
     }
     if position == rejected && !delivery.redriven {
-        return Verdict::Reject { reason: "UNREADABLE".to_owned() };
+        return Settle::Reject { reason: "UNREADABLE".to_owned() };
     }
-    Verdict::Ack
+    Settle::Ack
 }
 
 impl Consumer {

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Context, Exit, Failure, connect::connect, output::spinner, subscriptions::pause};
 use crate::{
-    client::{Feeds, Handler, Happening, SubscribeOptions, Subscriber, Summary, Verdict, Watch},
+    client::{Feeds, Handler, Happening, Settle, SubscribeOptions, Subscriber, Summary, Taken, Watch},
     domain::violation::Lang,
     proto::{Delivery, PauseReason},
 };
@@ -253,7 +253,8 @@ impl Receiver {
 
 #[async_trait::async_trait]
 impl Handler for Receiver {
-    async fn handle(&self, deliveries: Vec<Delivery>) -> Vec<Verdict> {
+    async fn handle(&self, batch: Vec<Taken>) -> Vec<Settle> {
+        let deliveries: Vec<Delivery> = batch.into_iter().map(|taken| taken.delivery).collect();
         let taken = self.take(deliveries.len());
         let (wanted, _) = deliveries.split_at(taken);
         // A sink that fails is our trouble, not the record's: what it did not take is given back uncounted.
@@ -265,6 +266,6 @@ impl Handler for Receiver {
             }
         };
         self.bar.inc(written as u64);
-        (0..deliveries.len()).map(|nth| if nth < written { Verdict::Ack } else { Verdict::Release }).collect()
+        (0..deliveries.len()).map(|nth| if nth < written { Settle::Ack } else { Settle::Release }).collect()
     }
 }

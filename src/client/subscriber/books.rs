@@ -18,7 +18,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
-use super::verdict::{StartOf, Verdict};
+use super::settle::{Settle, StartOf};
 use crate::{
     domain::ids::Position,
     proto::{LeaseLost, SettleResult, Settled as SettledMessage},
@@ -59,7 +59,7 @@ pub struct Saying {
     /// Token of the sending.
     pub token: Token,
     /// What to say.
-    pub verdict: Verdict,
+    pub settle: Settle,
 }
 
 /// What the answers to one request came to.
@@ -95,7 +95,7 @@ enum Said {
 enum At {
     Queued,
     Running,
-    Decided(Verdict, Said),
+    Decided(Settle, Said),
 }
 
 #[derive(Debug, Clone)]
@@ -123,7 +123,10 @@ pub struct Books {
     held: BTreeMap<Position, Held>,
     to_say: VecDeque<Position>,
     later: usize,
-    asked: HashMap<u64, Vec<Asked>>,
+    /// By request id: what the gateway has not answered.
+    asked: BTreeMap<u64, Vec<Asked>>,
+    /// Of these, to be said again since the stream they were said on broke.
+    in_doubt: VecDeque<u64>,
     last_request: u64,
     last_run: u64,
     /// By order key: positions that are to come again, and that everything behind them waits for.
@@ -160,7 +163,7 @@ impl Books {
         self.open_key(&sending.order_key, sending.position);
         self.give_back_behind(&sending.order_key, sending.position);
         self.last_run += 1;
-        let at = if finished { At::Decided(Verdict::Ack, Said::No) } else { At::Queued };
+        let at = if finished { At::Decided(Settle::Ack, Said::No) } else { At::Queued };
         if finished {
             self.to_say.push_back(sending.position);
         }
@@ -183,7 +186,7 @@ impl Books {
             return StartOf::Skip;
         };
         if waits(&self.waiting, &held.order_key, position) {
-            held.at = At::Decided(Verdict::Release, Said::No);
+            held.at = At::Decided(Settle::Release, Said::No);
             self.to_say.push_back(position);
             return StartOf::GivenBack;
         }
@@ -192,39 +195,42 @@ impl Books {
     }
 
     /// The handler has decided.
-    pub fn decide(&mut self, position: Position, run: u64, verdict: Verdict) {
+    pub fn decide(&mut self, position: Position, run: u64, settle: Settle) {
         let Some(held) = self.held.get_mut(&position).filter(|held| held.run == run && held.at == At::Running) else {
             return;
         };
         if held.lost {
             if let Some(held) = self.held.remove(&position) {
-                if verdict != Verdict::Ack {
+                if settle != Settle::Ack {
                     self.give_back_behind(&held.order_key, position);
                 }
-                self.forget(position, &held, verdict == Verdict::Ack);
+                self.forget(position, &held, settle == Settle::Ack);
             }
             return;
         }
         // Done, but before its predecessor (they were handled in one batch): it has to be done again after it.
-        let too_early = verdict == Verdict::Ack && waits(&self.waiting, &held.order_key, position);
-        let verdict = if too_early { Verdict::Release } else { verdict };
-        if !held.order_key.is_empty() && matches!(verdict, Verdict::Retry { .. } | Verdict::Release) {
+        let too_early = settle == Settle::Ack && waits(&self.waiting, &held.order_key, position);
+        let settle = if too_early { Settle::Release } else { settle };
+        if !held.order_key.is_empty() && matches!(settle, Settle::Retry { .. } | Settle::Release) {
             self.waiting.entry(held.order_key.clone()).or_default().insert(position);
         }
-        held.at = At::Decided(verdict, Said::No);
+        held.at = At::Decided(settle, Said::No);
         self.to_say.push_back(position);
     }
 
-    /// What to say next: up to `most` items under a new request id.
+    /// What to say next: a request in doubt as it was, or up to `most` items under a new request id.
     pub fn next_request(&mut self, most: usize) -> Option<(u64, Vec<Saying>)> {
+        if let Some(in_doubt) = self.next_in_doubt() {
+            return Some(in_doubt);
+        }
         let mut items = Vec::new();
         let request = self.last_request + 1;
         while items.len() < most {
             let Some(position) = self.to_say.pop_front() else { break };
             let Some(held) = self.held.get_mut(&position) else { continue };
-            if let At::Decided(verdict, said @ Said::No) = &mut held.at {
+            if let At::Decided(settle, said @ Said::No) = &mut held.at {
                 *said = Said::In(request);
-                items.push(Saying { position, token: held.token, verdict: verdict.clone() });
+                items.push(Saying { position, token: held.token, settle: settle.clone() });
             }
         }
         if items.is_empty() {
@@ -234,7 +240,7 @@ impl Books {
         let asked = items.iter().map(|item| Asked {
             position: item.position,
             token: item.token,
-            is_final: matches!(item.verdict, Verdict::Ack | Verdict::Reject { .. }),
+            is_final: matches!(item.settle, Settle::Ack | Settle::Reject { .. }),
         });
         self.asked.insert(request, asked.collect());
         Some((request, items))
@@ -255,15 +261,15 @@ impl Books {
     fn answered_item(&mut self, request: u64, asked: &Asked, result: SettleResult, came_to: &mut Settled) {
         let Some(held) = self.held.get_mut(&asked.position) else { return };
         let newest = held.token == asked.token;
-        let At::Decided(verdict, said) = &mut held.at else { return };
+        let At::Decided(settle, said) = &mut held.at else { return };
         match result {
             // An ack or reject that stands does so whatever sending it was said of.
-            SettleResult::Ok if newest || (asked.is_final && matches!(verdict, Verdict::Ack | Verdict::Reject { .. })) => {
-                match verdict {
-                    Verdict::Ack => came_to.acked += 1,
-                    Verdict::Retry { .. } => came_to.retried += 1,
-                    Verdict::Release => came_to.released += 1,
-                    Verdict::Reject { .. } => came_to.rejected += 1,
+            SettleResult::Ok if newest || (asked.is_final && matches!(settle, Settle::Ack | Settle::Reject { .. })) => {
+                match settle {
+                    Settle::Ack => came_to.acked += 1,
+                    Settle::Retry { .. } => came_to.retried += 1,
+                    Settle::Release => came_to.released += 1,
+                    Settle::Reject { .. } => came_to.rejected += 1,
                 }
             }
             _ if !newest => return,
@@ -280,8 +286,8 @@ impl Books {
         }
         let Some(held) = self.held.remove(&asked.position) else { return };
         self.leave(&held);
-        let finished = result == SettleResult::Stale && matches!(held.at, At::Decided(Verdict::Ack, _));
-        let passed = result == SettleResult::Ok && matches!(held.at, At::Decided(Verdict::Ack | Verdict::Reject { .. }, _));
+        let finished = result == SettleResult::Stale && matches!(held.at, At::Decided(Settle::Ack, _));
+        let passed = result == SettleResult::Ok && matches!(held.at, At::Decided(Settle::Ack | Settle::Reject { .. }, _));
         if !passed && !finished {
             self.give_back_behind(&held.order_key, asked.position);
         }
@@ -293,38 +299,59 @@ impl Books {
     fn give_back_behind(&mut self, order_key: &str, position: Position) {
         for (behind, held) in self.held.range_mut(position..) {
             if held.at == At::Queued && held.order_key == order_key && !order_key.is_empty() {
-                held.at = At::Decided(Verdict::Release, Said::No);
+                held.at = At::Decided(Settle::Release, Said::No);
                 self.to_say.push_back(*behind);
             }
         }
     }
 
-    /// The gateway took leases away.
-    pub fn lost(&mut self, message: &LeaseLost) {
+    /// The gateway took leases away. Returns the numbers of the runs that are under way with one of them.
+    pub fn lost(&mut self, message: &LeaseLost) -> Vec<u64> {
+        let mut running = Vec::new();
         for lease in &message.leases {
             let token = lease.token.as_ref().map(|token| Token { epoch: token.epoch, send_number: token.send_number });
             let Some(held) = self.held.get_mut(&lease.position).filter(|held| Some(held.token) == token) else { continue };
             held.lost = true;
             held.taken_back |= lease.reason == "taken_back";
+            if held.at == At::Running {
+                running.push(held.run);
+            }
             if held.at == At::Queued
                 && let Some(held) = self.held.remove(&lease.position)
             {
                 self.give_back_behind(&held.order_key, lease.position);
             }
         }
+        running
     }
 
-    /// A new stream stands: whatever was decided and not confirmed is said again.
+    /// A new stream stands: requests whose answer was lost are said again, under the ids they had; then whatever else was decided
+    /// and not confirmed.
     pub fn reconnected(&mut self) {
-        self.asked.clear();
-        self.to_say.clear();
-        self.later = 0;
-        for (position, held) in &mut self.held {
-            if let At::Decided(_, said) = &mut held.at {
-                *said = Said::No;
-                self.to_say.push_back(*position);
+        self.in_doubt = self.asked.keys().copied().collect();
+        self.say_again();
+    }
+
+    /// The next request in doubt: what of it still is to be said, under its id.
+    fn next_in_doubt(&mut self) -> Option<(u64, Vec<Saying>)> {
+        while let Some(request) = self.in_doubt.pop_front() {
+            let mut asked = self.asked.remove(&request).unwrap_or_default();
+            let mut items = Vec::with_capacity(asked.len());
+            asked.retain(|asked| {
+                let held = self.held.get(&asked.position).filter(|held| held.token == asked.token);
+                let Some(At::Decided(settle, said)) = held.map(|held| &held.at) else { return false };
+                let in_doubt = *said == Said::In(request);
+                if in_doubt {
+                    items.push(Saying { position: asked.position, token: asked.token, settle: settle.clone() });
+                }
+                in_doubt
+            });
+            if !items.is_empty() {
+                self.asked.insert(request, asked);
+                return Some((request, items));
             }
         }
+        None
     }
 
     /// Says again what the gateway asked to hear again.
@@ -349,7 +376,7 @@ impl Books {
 
     /// True while something may be said.
     pub fn has_to_say(&self) -> bool {
-        !self.to_say.is_empty()
+        !self.to_say.is_empty() || !self.in_doubt.is_empty()
     }
 
     /// Deliveries with the handler or decided and not confirmed.
@@ -404,10 +431,10 @@ impl Held {
         match &self.at {
             At::Running => self.taken_back,
             At::Decided(..) if sending.redriven || self.taken_back => true,
-            At::Queued | At::Decided(Verdict::Ack | Verdict::Reject { .. }, _) => false,
+            At::Queued | At::Decided(Settle::Ack | Settle::Reject { .. }, _) => false,
             // Our retry did not arrive when the attempt is the same: say it again. Else it did, and this is the next try.
-            At::Decided(Verdict::Retry { .. }, _) => sending.attempt > self.attempt,
-            At::Decided(Verdict::Release, _) => true,
+            At::Decided(Settle::Retry { .. }, _) => sending.attempt > self.attempt,
+            At::Decided(Settle::Release, _) => true,
         }
     }
 

@@ -3,25 +3,37 @@
 
 mod books;
 mod handler;
+mod queue;
+mod settle;
 mod stream;
-mod verdict;
+mod workers;
 
 use std::{
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use tokio::{sync::Notify, time::Instant};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 pub use books::{Books, Saying, Sending, Settled, Token};
-pub use handler::{Each, Handler, each};
-pub use verdict::{StartOf, Verdict};
+pub use handler::{Each, Handler, InBatches, Lease, Taken, each, each_leased, in_batches};
+pub use settle::{Settle, StartOf};
 
 use super::{ClientError, Connection, RetryPolicy};
-use crate::proto::{self, feed_service_client::FeedServiceClient};
-use handler::Lanes;
+use crate::{
+    domain::ids::Position,
+    proto::{self, feed_service_client::FeedServiceClient},
+};
 use stream::End;
+use workers::Workers;
+
+/// Extends the leases of what is held: a third of the shortest lease that a subscription can have (5 s), so that none runs out
+/// between two heartbeats, nor when one is late.
+const HEARTBEAT: Duration = Duration::from_millis(1_600);
+/// How long the gateway may take to confirm what was decided, after the grace of handlers is over.
+const CONFIRM_WITHIN: Duration = Duration::from_secs(5);
 
 /// How to subscribe.
 #[derive(Debug, Clone)]
@@ -36,22 +48,29 @@ pub struct SubscribeOptions {
     pub window_records: u32,
     /// Most bytes held at once.
     pub window_bytes: u64,
-    /// Lanes that run beside each other, each for its own enterprises.
-    pub lanes: usize,
-    /// Most deliveries handed to the handler at once.
+    /// Handlers that run beside each other, never two for one enterprise.
+    pub concurrency: usize,
+    /// Most deliveries handed to a handler at once.
     pub batch: usize,
+    /// A handler that takes longer is cut short, and what it had is retried (`HANDLER_TIMEOUT`); `None` = for as long as the
+    /// gateway extends the lease (`lease_total_seconds` of the subscription, an hour by default).
+    pub handle_within: Option<Duration>,
+    /// The subscription is ordered TOTAL: handlers run one after the other, whatever the concurrency.
+    pub total_order: bool,
     /// How to open the stream again.
     pub retry: RetryPolicy,
-    /// How often to say that we live: at least every 10 s.
+    /// How often to say that we live, which also extends the leases of what is held: at least every 10 s, and more than once in the
+    /// subscription's lease.
     pub heartbeat: Duration,
     /// A stream on which the gateway says nothing for so long is opened again. It says something at least every 15 s.
     pub silence: Duration,
-    /// How long closing may take: running handlers and the confirmation of what they decided.
+    /// How long handlers that run may go on when the subscriber is told to stop; then they are cut short, and what they had is given
+    /// back uncounted.
     pub drain_within: Duration,
 }
 
 impl SubscribeOptions {
-    /// Sound defaults: one lane, deliveries one by one.
+    /// Sound defaults: deliveries one by one.
     pub fn new(subscription: impl Into<String>, session_id: [u8; 16]) -> Self {
         Self {
             subscription: subscription.into(),
@@ -59,10 +78,12 @@ impl SubscribeOptions {
             take_over: false,
             window_records: 1_000,
             window_bytes: 16 << 20,
-            lanes: 1,
+            concurrency: 1,
             batch: 1,
+            handle_within: None,
+            total_order: false,
             retry: RetryPolicy::STANDING,
-            heartbeat: Duration::from_secs(10),
+            heartbeat: HEARTBEAT,
             silence: Duration::from_secs(45),
             drain_within: Duration::from_secs(30),
         }
@@ -123,10 +144,14 @@ pub struct Summary {
     pub unconfirmed: usize,
 }
 
-/// Shared by the stream's reader, its writer, and the lanes.
+/// Shared by the stream's reader, its writer, and the workers.
 pub(super) struct Shared {
     books: Mutex<Books>,
     counts: Mutex<Counts>,
+    /// Leases of what runs, by the number of the run.
+    leases: Mutex<HashMap<u64, Lease>>,
+    /// The grace of handlers is over.
+    give_up: CancellationToken,
     /// Something was decided: the writer looks.
     decided: Notify,
     /// Something changed: who waits for the end of closing looks.
@@ -142,6 +167,34 @@ impl Shared {
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn leases(&self) -> MutexGuard<'_, HashMap<u64, Lease>> {
+        self.leases.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The handler is about to run under this lease.
+    fn start(&self, position: Position, run: u64, lease: &Lease) -> StartOf {
+        // Before the books know that it runs: from then on the lease can be lost.
+        self.leases().insert(run, lease.clone());
+        let start = self.books().start(position, run);
+        if start != StartOf::Run {
+            self.leases().remove(&run);
+        }
+        start
+    }
+
+    /// The handler has decided.
+    fn decide(&self, position: Position, run: u64, settle: Settle) {
+        self.leases().remove(&run);
+        self.books().decide(position, run, settle);
+    }
+
+    /// Leases were taken away: the handlers that have them hear of it.
+    fn lost(&self, lost: &proto::LeaseLost) {
+        let runs = self.books().lost(lost);
+        let leases = self.leases();
+        runs.iter().filter_map(|run| leases.get(run)).for_each(Lease::lose);
     }
 }
 
@@ -163,6 +216,8 @@ impl Subscriber {
         let shared = Shared {
             books: Mutex::default(),
             counts: Mutex::default(),
+            leases: Mutex::default(),
+            give_up: CancellationToken::new(),
             decided: Notify::new(),
             changed: Notify::new(),
             tell: Box::new(tell),
@@ -175,33 +230,45 @@ impl Subscriber {
         Watch(Arc::clone(&self.shared))
     }
 
-    /// Runs until `stop` is cancelled: then no more is handled, what runs is finished, and every decision is confirmed
-    /// before it returns (within `drain_within`).
+    /// Runs until `stop` is cancelled: then no more is handled, what runs is finished (within `drain_within`), every decision is
+    /// confirmed before it returns, and the rest is given back uncounted.
     ///
     /// # Errors
     /// When the gateway refuses the subscription, or either side the other's certificate, or the retry policy gives up.
     pub async fn run(self, handler: Arc<dyn Handler>, stop: CancellationToken) -> Result<Summary, ClientError> {
-        let lanes = Lanes::start(self.options.lanes, self.options.batch, &handler, &self.shared);
-        let result = self.streams(&lanes, &stop).await;
+        let workers = Workers::start(&self.options, handler, &self.shared);
+        let result = tokio::select! {
+            result = self.streams(&workers, &stop) => result,
+            () = self.closing(&stop) => Ok(()),
+        };
         self.shared.books().drain();
         if result.is_ok() {
-            lanes.finish().await;
+            self.shared.give_up.cancel();
+            // A handler that blocks its thread cannot be cut short: it is left behind.
+            let _ = tokio::time::timeout(CONFIRM_WITHIN, workers.finish()).await;
         }
         let (counts, unconfirmed) = (*self.shared.counts(), self.shared.books().unsettled());
         result.map(|()| Summary { counts, unconfirmed })
     }
 
+    /// Ends when the time to close in good order is over.
+    async fn closing(&self, stop: &CancellationToken) {
+        stop.cancelled().await;
+        tokio::time::sleep(self.options.drain_within).await;
+        self.shared.give_up.cancel();
+        tokio::time::sleep(CONFIRM_WITHIN).await;
+    }
+
     /// One stream after the other.
-    async fn streams(&self, lanes: &Lanes, stop: &CancellationToken) -> Result<(), ClientError> {
+    async fn streams(&self, workers: &Workers, stop: &CancellationToken) -> Result<(), ClientError> {
         let mut delays = self.options.retry.delays();
-        let mut deadline = None;
         loop {
             if stop.is_cancelled() && self.shared.books().unsettled() == 0 {
                 return Ok(());
             }
             let mut service =
                 FeedServiceClient::new(self.connection.signed()).max_decoding_message_size(super::connection::LARGEST_MESSAGE);
-            let stream = stream::Stream::new(&self.options, &self.shared, lanes, stop, self.take_over());
+            let stream = stream::Stream::new(&self.options, &self.shared, workers, stop, self.take_over());
             let (error, asked) = match stream.run(&mut service, &mut delays).await {
                 End::Drained => return Ok(()),
                 End::GoneAway { after } => (None, Some(after)),
@@ -221,12 +288,6 @@ impl Subscriber {
             tokio::select! {
                 () = tokio::time::sleep(delay) => {}
                 () = stop.cancelled(), if !stop.is_cancelled() => {}
-            }
-            if stop.is_cancelled() {
-                let deadline = *deadline.get_or_insert_with(|| Instant::now() + self.options.drain_within);
-                if Instant::now() >= deadline {
-                    return Ok(());
-                }
             }
         }
     }

@@ -10,13 +10,14 @@ use tonic::{Status, Streaming};
 
 use super::{
     Happening, Sending, Shared, SubscribeOptions, Token,
-    handler::{Job, Lanes, position_of},
+    queue::Job,
+    workers::{Workers, position_of},
 };
 use crate::{
     client::{ClientError, Delays, Signed},
     proto::{
-        ClientHeartbeat, Deliveries, Drain, GoAway, Open, Settled, Settlement, Settlements, SubscribeRequest, SubscribeResponse,
-        Window, feed_service_client::FeedServiceClient, subscribe_request, subscribe_response,
+        ClientHeartbeat, Deliveries, Delivery, Drain, GoAway, Open, Settled, Settlement, Settlements, SubscribeRequest,
+        SubscribeResponse, Window, feed_service_client::FeedServiceClient, subscribe_request, subscribe_response,
     },
 };
 
@@ -48,7 +49,7 @@ pub(super) enum End {
 pub(super) struct Stream<'a> {
     options: &'a SubscribeOptions,
     shared: &'a Arc<Shared>,
-    lanes: &'a Lanes,
+    workers: &'a Workers,
     stop: &'a CancellationToken,
     take_over: bool,
     /// Tells the writer to say `drain`.
@@ -61,11 +62,11 @@ impl<'a> Stream<'a> {
     pub(super) fn new(
         options: &'a SubscribeOptions,
         shared: &'a Arc<Shared>,
-        lanes: &'a Lanes,
+        workers: &'a Workers,
         stop: &'a CancellationToken,
         take_over: bool,
     ) -> Self {
-        Self { options, shared, lanes, stop, take_over, drain: CancellationToken::new(), close: CancellationToken::new() }
+        Self { options, shared, workers, stop, take_over, drain: CancellationToken::new(), close: CancellationToken::new() }
     }
 
     pub(super) async fn run(self, service: &mut FeedServiceClient<Signed>, delays: &mut Delays) -> End {
@@ -84,8 +85,10 @@ impl<'a> Stream<'a> {
         }
         let writer =
             tokio::spawn(write(sender, Arc::clone(self.shared), self.options.heartbeat, self.drain.clone(), self.close.clone()));
+        // Also when this future is dropped: the writer is a task of its own.
+        let closing = self.close.clone().drop_guard();
         let end = self.read(&mut inbound, delays).await;
-        self.close.cancel();
+        drop(closing);
         // It ends at once: every wait of it also waits for `close`.
         let _ = writer.await;
         end
@@ -176,7 +179,7 @@ impl<'a> Stream<'a> {
             Some(Message::Deliveries(deliveries)) => self.deliveries(deliveries),
             Some(Message::Settled(settled)) => self.settled(&settled),
             Some(Message::LeaseLost(lost)) => {
-                self.shared.books().lost(&lost);
+                self.shared.lost(&lost);
                 (self.shared.tell)(Happening::LeaseLost(lost));
             }
             Some(Message::Heartbeat(heartbeat)) => {
@@ -199,15 +202,16 @@ impl<'a> Stream<'a> {
             let mut books = self.shared.books();
             for delivery in deliveries.deliveries {
                 let Some(token) = delivery.token.as_ref() else { continue };
+                let key = self.key_of(&delivery);
                 let sending = Sending {
                     position: position_of(&delivery),
                     token: Token { epoch: token.epoch, send_number: token.send_number },
                     attempt: delivery.attempt,
                     redriven: delivery.redriven,
-                    order_key: delivery.order_key.clone(),
+                    order_key: key.clone(),
                 };
                 if let Some(run) = books.delivered(sending) {
-                    jobs.push(Job { run, delivery });
+                    jobs.push(Job { run, key, delivery });
                 }
             }
             if books.has_to_say() {
@@ -219,8 +223,18 @@ impl<'a> Stream<'a> {
         counts.repeated += received - jobs.len() as u64;
         drop(counts);
         for job in jobs {
-            self.lanes.send(job);
+            self.workers.send(job);
         }
+    }
+
+    /// What the delivery is ordered by.
+    fn key_of(&self, delivery: &Delivery) -> String {
+        if self.options.total_order {
+            return "*".to_owned();
+        }
+        let record_id = || delivery.record.as_ref().map_or("", |record| record.record_id.as_str());
+        let key = if delivery.order_key.is_empty() { record_id() } else { &delivery.order_key };
+        key.to_owned()
     }
 
     fn settled(&self, settled: &Settled) {
@@ -297,7 +311,7 @@ fn next_settlements(shared: &Shared) -> Option<Settlements> {
         .map(|item| Settlement {
             position: item.position,
             token: Some(crate::proto::Token { epoch: item.token.epoch, send_number: item.token.send_number }),
-            verb: Some(item.verdict.verb()),
+            verb: Some(item.settle.verb()),
         })
         .collect();
     Some(Settlements { request_id, items })

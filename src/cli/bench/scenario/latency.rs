@@ -14,7 +14,7 @@ use super::super::{
 };
 use crate::{
     cli::Failure,
-    client::{Handler, Publisher, PublisherOptions, Verdict, each},
+    client::{Handler, Publisher, PublisherOptions, Settle, each},
     clock::Clock,
     proto::{Delivery, start_at::At},
 };
@@ -76,7 +76,7 @@ impl Arrivals {
         let arrivals = self.clone();
         Arc::new(each(move |delivery: Delivery| {
             arrivals.note(&delivery);
-            std::future::ready(Verdict::Ack)
+            std::future::ready(Settle::Ack)
         }))
     }
 

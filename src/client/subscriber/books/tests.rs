@@ -16,12 +16,12 @@ fn answer(request_id: u64, items: &[(Position, SettleResult)]) -> SettledMessage
     SettledMessage { request_id, items: items.collect() }
 }
 
-/// A delivery that the handler has finished with this verdict.
-fn decided(books: &mut Books, sending: Sending, verdict: Verdict) -> u64 {
+/// A delivery that the handler has finished with this settle.
+fn decided(books: &mut Books, sending: Sending, settle: Settle) -> u64 {
     let position = sending.position;
     let run = books.delivered(sending).expect("to be handled");
     assert_eq!(books.start(position, run), StartOf::Run);
-    books.decide(position, run, verdict);
+    books.decide(position, run, settle);
     let (request, items) = books.next_request(10).expect("something to say");
     assert_eq!(items.len(), 1);
     request
@@ -30,7 +30,7 @@ fn decided(books: &mut Books, sending: Sending, verdict: Verdict) -> u64 {
 #[test]
 fn a_confirmed_settle_is_forgotten() {
     let mut books = Books::default();
-    let request = decided(&mut books, sending(1, 1, 1, 1), Verdict::Ack);
+    let request = decided(&mut books, sending(1, 1, 1, 1), Settle::Ack);
     assert_eq!(books.next_request(10), None, "said once");
     assert_eq!(books.answered(&answer(request, &[(1, SettleResult::Ok)])).acked, 1);
     assert!(books.is_empty());
@@ -42,28 +42,64 @@ fn a_confirmed_settle_is_forgotten() {
 #[test]
 fn a_settle_in_doubt_is_said_again_not_decided_anew() {
     let mut books = Books::default();
-    decided(&mut books, sending(1, 1, 1, 1), Verdict::Ack);
+    decided(&mut books, sending(1, 1, 1, 1), Settle::Ack);
     books.reconnected();
     let (request, items) = books.next_request(10).expect("said again");
-    assert_eq!(items, [Saying { position: 1, token: Token { epoch: 1, send_number: 1 }, verdict: Verdict::Ack }]);
+    assert_eq!(items, [Saying { position: 1, token: Token { epoch: 1, send_number: 1 }, settle: Settle::Ack }]);
     assert_eq!(books.answered(&answer(request, &[(1, SettleResult::Ok)])).acked, 1);
     assert!(books.is_empty());
 }
 
 #[test]
+fn a_request_in_doubt_keeps_its_id_and_loses_what_came_anew() {
+    let mut books = Books::default();
+    for position in 1..=3 {
+        let run = books.delivered(sending(position, 1, position, 1)).expect("to be handled");
+        assert_eq!(books.start(position, run), StartOf::Run);
+        books.decide(position, run, Settle::Ack);
+    }
+    let (first, _) = books.next_request(2).expect("1 and 2");
+    let (second, _) = books.next_request(2).expect("3");
+    assert_eq!(books.answered(&answer(second, &[(3, SettleResult::Ok)])).acked, 1);
+    books.reconnected();
+    // Its lease was lost with the stream: the ack is said of the new sending, and of no other.
+    assert_eq!(books.delivered(sending(2, 2, 1, 1)), None);
+    let (again, items) = books.next_request(10).expect("in doubt");
+    assert_eq!((again, items.iter().map(|item| item.position).collect::<Vec<_>>()), (first, vec![1]));
+    let (third, items) = books.next_request(10).expect("said of the new sending");
+    assert_eq!((third, items[0].position, items[0].token.epoch), (second + 1, 2, 2));
+    assert_eq!(books.answered(&answer(first, &[(1, SettleResult::Ok)])).acked, 1);
+    assert_eq!(books.answered(&answer(third, &[(2, SettleResult::Ok)])).acked, 1);
+    assert!(books.is_empty());
+}
+
+#[test]
+fn a_run_hears_that_its_lease_is_lost() {
+    let mut books = Books::default();
+    let run = books.delivered(sending(1, 1, 1, 1)).expect("to be handled");
+    let lost = |send_number| {
+        let token = Some(proto::Token { epoch: 1, send_number });
+        LeaseLost { leases: vec![LostLease { position: 1, token, reason: "expired".into() }] }
+    };
+    assert_eq!(books.start(1, run), StartOf::Run);
+    assert_eq!(books.lost(&lost(9)), [0_u64; 0], "another sending's");
+    assert_eq!(books.lost(&lost(1)), [run]);
+}
+
+#[test]
 fn what_was_done_is_acknowledged_when_it_comes_again() {
     let mut books = Books::default();
-    let request = decided(&mut books, sending(1, 1, 1, 1), Verdict::Ack);
+    let request = decided(&mut books, sending(1, 1, 1, 1), Settle::Ack);
     assert_eq!(books.answered(&answer(request, &[(1, SettleResult::Stale)])).stale, 1);
     assert_eq!(books.delivered(sending(1, 2, 1, 2)), None, "not handled again");
     let (_, items) = books.next_request(10).expect("acknowledged");
-    assert_eq!((items[0].token.epoch, &items[0].verdict), (2, &Verdict::Ack));
+    assert_eq!((items[0].token.epoch, &items[0].settle), (2, &Settle::Ack));
 }
 
 #[test]
 fn a_redrive_is_handled_again() {
     let mut books = Books::default();
-    let request = decided(&mut books, sending(1, 1, 1, 1), Verdict::Ack);
+    let request = decided(&mut books, sending(1, 1, 1, 1), Settle::Ack);
     books.answered(&answer(request, &[(1, SettleResult::Stale)]));
     assert!(books.delivered(Sending { redriven: true, ..sending(1, 2, 1, 1) }).is_some());
 }
@@ -74,7 +110,7 @@ fn a_second_sending_does_not_run_beside_the_first() {
     let run = books.delivered(sending(1, 1, 1, 1)).expect("first");
     assert_eq!(books.start(1, run), StartOf::Run);
     assert_eq!(books.delivered(sending(1, 2, 1, 1)), None);
-    books.decide(1, run, Verdict::Ack);
+    books.decide(1, run, Settle::Ack);
     let (_, items) = books.next_request(10).expect("said of the newest sending");
     assert_eq!(items[0].token.epoch, 2);
 }
@@ -82,10 +118,10 @@ fn a_second_sending_does_not_run_beside_the_first() {
 #[test]
 fn a_retry_counts_as_the_gateway_counted_it() {
     let mut books = Books::default();
-    decided(&mut books, sending(1, 1, 1, 1), Verdict::retry("busy"));
+    decided(&mut books, sending(1, 1, 1, 1), Settle::retry("busy"));
     assert_eq!(books.delivered(sending(1, 2, 1, 1)), None, "the retry was lost: it is said again");
     let (_, items) = books.next_request(10).expect("said again");
-    assert_eq!((items[0].token.epoch, &items[0].verdict), (2, &Verdict::retry("busy")));
+    assert_eq!((items[0].token.epoch, &items[0].settle), (2, &Settle::retry("busy")));
     assert!(books.delivered(sending(1, 2, 2, 2)).is_some(), "the retry arrived: this is the next attempt");
 }
 
@@ -95,16 +131,16 @@ fn an_enterprise_waits_for_its_retry() {
     let first = books.delivered(sending(1, 1, 1, 1)).expect("first");
     let second = books.delivered(sending(2, 1, 2, 1)).expect("second");
     assert_eq!(books.start(1, first), StartOf::Run);
-    books.decide(1, first, Verdict::retry("busy"));
+    books.decide(1, first, Settle::retry("busy"));
     assert_eq!(books.start(2, second), StartOf::GivenBack);
     let (_, items) = books.next_request(10).expect("both");
-    assert_eq!(items.iter().map(|item| item.verdict.clone()).collect::<Vec<_>>(), [Verdict::retry("busy"), Verdict::Release]);
+    assert_eq!(items.iter().map(|item| item.settle.clone()).collect::<Vec<_>>(), [Settle::retry("busy"), Settle::Release]);
 }
 
 #[test]
 fn again_is_said_again_when_asked() {
     let mut books = Books::default();
-    let request = decided(&mut books, sending(1, 1, 1, 1), Verdict::Ack);
+    let request = decided(&mut books, sending(1, 1, 1, 1), Settle::Ack);
     assert_eq!(books.answered(&answer(request, &[(1, SettleResult::Retryable)])).again, 1);
     assert_eq!(books.next_request(10), None);
     books.say_again();
@@ -243,22 +279,22 @@ impl World {
 
     fn settle(&mut self, item: &Saying) -> SettleResult {
         let out = self.at[&item.position] == At::Out(item.token);
-        match item.verdict {
-            Verdict::Ack if self.at[&item.position] == At::Acked => SettleResult::Ok,
+        match item.settle {
+            Settle::Ack if self.at[&item.position] == At::Acked => SettleResult::Ok,
             _ if !out => SettleResult::Stale,
-            Verdict::Ack | Verdict::Retry { .. } if self.earlier_of_key(item.position).any(|at| at != At::Acked) => {
+            Settle::Ack | Settle::Retry { .. } if self.earlier_of_key(item.position).any(|at| at != At::Acked) => {
                 SettleResult::OutOfOrder
             }
-            Verdict::Ack => {
+            Settle::Ack => {
                 self.at.insert(item.position, At::Acked);
                 SettleResult::Ok
             }
-            Verdict::Retry { .. } => {
+            Settle::Retry { .. } => {
                 *self.attempts.get_mut(&item.position).expect("known") += 1;
                 self.take_back(item.position, "");
                 SettleResult::Ok
             }
-            Verdict::Release | Verdict::Reject { .. } => {
+            Settle::Release | Settle::Reject { .. } => {
                 self.take_back(item.position, "");
                 SettleResult::Ok
             }
@@ -309,22 +345,22 @@ impl World {
         self.running.push((position, run));
     }
 
-    fn decide(&mut self, verdict: &Verdict) {
+    fn decide(&mut self, settle: &Settle) {
         if self.running.is_empty() {
             return;
         }
         let (position, run) = self.running.remove(0);
         let held = self.books.held.get(&position).filter(|held| held.run == run).cloned();
-        let verdict_stands = held.is_some_and(|held| !held.taken_back);
-        self.books.decide(position, run, verdict.clone());
+        let settle_stands = held.is_some_and(|held| !held.taken_back);
+        self.books.decide(position, run, settle.clone());
         let released =
-            self.books.held.get(&position).is_some_and(|held| matches!(held.at, super::At::Decided(Verdict::Release, _)));
-        match verdict {
-            Verdict::Ack if verdict_stands && !released => {
+            self.books.held.get(&position).is_some_and(|held| matches!(held.at, super::At::Decided(Settle::Release, _)));
+        match settle {
+            Settle::Ack if settle_stands && !released => {
                 self.finished.insert(position);
             }
-            Verdict::Ack => {}
-            _ if verdict_stands => {
+            Settle::Ack => {}
+            _ if settle_stands => {
                 self.undone.insert(position);
             }
             _ => {}
@@ -378,9 +414,9 @@ impl World {
             0 | 1 => self.send(),
             2..=4 => self.hear(),
             5 | 6 => self.start(),
-            7 => self.decide(&Verdict::Ack),
-            8 if with.is_multiple_of(2) => self.decide(&Verdict::retry("busy")),
-            8 => self.decide(&Verdict::Release),
+            7 => self.decide(&Settle::Ack),
+            8 if with.is_multiple_of(2) => self.decide(&Settle::retry("busy")),
+            8 => self.decide(&Settle::Release),
             9 => self.flush(),
             10 => self.serve(),
             11 => self.books.say_again(),
@@ -398,7 +434,7 @@ impl World {
                 self.send();
                 self.hear();
                 self.start();
-                self.decide(&Verdict::Ack);
+                self.decide(&Settle::Ack);
                 self.flush();
                 self.serve();
                 self.hear();

@@ -9,7 +9,7 @@ const REASON: usize = 200;
 
 /// What a handler says of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Settle {
     /// Done.
     Ack,
     /// Failed, try again. Counts.
@@ -39,7 +39,7 @@ pub enum StartOf {
     GivenBack,
 }
 
-impl Verdict {
+impl Settle {
     /// Failed, try again after the gateway's backoff.
     pub fn retry(reason: impl Into<String>) -> Self {
         Self::Retry { delay: Duration::ZERO, reason: reason.into() }
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn reasons_are_cut_by_characters() {
-        let Verb::Reject(reject) = Verdict::Reject { reason: "错".repeat(500) }.verb() else { panic!("reject") };
+        let Verb::Reject(reject) = Settle::Reject { reason: "错".repeat(500) }.verb() else { panic!("reject") };
         assert_eq!(reject.reason.chars().count(), REASON);
     }
 }
