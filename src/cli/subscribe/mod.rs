@@ -1,5 +1,6 @@
 //! `tongbao subscribe`: receives a subscription and acknowledges what was handed on safely.
 
+mod exec;
 mod settings;
 mod sink;
 
@@ -15,7 +16,7 @@ use super::{Context, Exit, Failure, connect::connect, output::spinner, subscript
 use crate::{
     client::{Feeds, Handler, Happening, Settle, SubscribeOptions, Subscriber, Summary, Taken, Watch},
     domain::violation::Lang,
-    proto::{Delivery, PauseReason},
+    proto::{Ordering, PauseReason},
 };
 use settings::Settings;
 use sink::{Sink, SinkName};
@@ -32,6 +33,9 @@ Examples:
   tongbao subscribe customs-risk --to dir:/var/spool/tongbao
       One JSON file a delivery, on disk before it is acknowledged; the name is the ledger position, so that a delivery that
       comes twice overwrites itself.
+  tongbao subscribe customs-risk --to 'exec:/usr/local/bin/take-over' --concurrency 4
+      Pipe each delivery as JSON to a command of its own, four at a time, never two of one enterprise. Exit code 0 = done,
+      75 = try again later, 65 = never again (the first line on standard error is the reason), any other = try again.
   tongbao subscribe customs-risk --once --json > today.jsonl
       Take everything there is, as JSON lines, and end.
 
@@ -48,9 +52,12 @@ pub struct Arguments {
     create: bool,
     #[command(flatten)]
     settings: Settings,
-    /// Where deliveries go: `stdout`, or `dir:PATH`.
-    #[arg(long, value_name = "stdout|dir:PATH", default_value = "stdout")]
+    /// Where deliveries go: `stdout`, `dir:PATH`, or `exec:CMD`: a command line for `/bin/sh`, run once a delivery.
+    #[arg(long, value_name = "stdout|dir:PATH|exec:CMD", default_value = "stdout")]
     to: SinkName,
+    /// Commands that run beside each other (with `--to exec:CMD`), never two for one enterprise: 1 to 256.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    concurrency: u16,
     /// End after this many deliveries.
     #[arg(long, value_name = "N")]
     max: Option<u64>,
@@ -72,6 +79,13 @@ pub struct Arguments {
 pub async fn run(arguments: Arguments, context: &Context) -> Result<(), Failure> {
     let create = arguments.settings.request(&arguments.name, arguments.create, context)?;
     let sink = Sink::open(&arguments.to, context)?;
+    if arguments.concurrency > 1 && !sink.is_command() {
+        return Err(Failure::usage(
+            "CONCURRENCY_OF_COMMANDS",
+            "--concurrency 只能与 --to exec:命令 一起使用",
+            "--concurrency goes with --to exec:CMD only",
+        ));
+    }
     let (connection, context) = connect(context)?;
     let feeds = Feeds::new(&connection);
     if let Some(create) = create {
@@ -81,7 +95,13 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<(), Failure>
     options.take_over = arguments.take_over;
     options.window_records =
         arguments.max.map_or(arguments.window, |max| arguments.window.min(u32::try_from(max).unwrap_or(u32::MAX)).max(1));
-    options.batch = BATCH;
+    if sink.is_command() {
+        options.concurrency = arguments.concurrency.into();
+        let settings = feeds.subscription(&arguments.name).await?.settings.unwrap_or_default();
+        options.total_order = settings.ordering() == Ordering::Total;
+    } else {
+        options.batch = BATCH;
+    }
     let teller = context.clone();
     let subscriber = Subscriber::telling(&connection, options, move |happening| tell(&happening, &teller));
     let watch = subscriber.watch();
@@ -254,18 +274,14 @@ impl Receiver {
 #[async_trait::async_trait]
 impl Handler for Receiver {
     async fn handle(&self, batch: Vec<Taken>) -> Vec<Settle> {
-        let deliveries: Vec<Delivery> = batch.into_iter().map(|taken| taken.delivery).collect();
-        let taken = self.take(deliveries.len());
-        let (wanted, _) = deliveries.split_at(taken);
+        let (wanted, unwanted) = batch.split_at(self.take(batch.len()));
         // A sink that fails is our trouble, not the record's: what it did not take is given back uncounted.
-        let written = match self.sink.write(wanted).await {
-            Ok(()) => taken,
-            Err(failure) => {
-                self.fail(failure);
-                0
-            }
-        };
-        self.bar.inc(written as u64);
-        (0..deliveries.len()).map(|nth| if nth < written { Settle::Ack } else { Settle::Release }).collect()
+        let mut settles = self.sink.take(wanted).await.unwrap_or_else(|failure| {
+            self.fail(failure);
+            vec![Settle::Release; wanted.len()]
+        });
+        self.bar.inc(settles.iter().filter(|settle| **settle == Settle::Ack).count() as u64);
+        settles.extend(unwanted.iter().map(|_| Settle::Release));
+        settles
     }
 }

@@ -9,11 +9,13 @@ use std::{
 
 use serde_json::Value;
 
+use super::exec;
 use crate::{
     cli::{
         Context, Exit, Failure,
         output::{content_lines, json_of, kind_name, show_moment, subject_of},
     },
+    client::{Settle, Taken},
     domain::violation::Lang,
     proto::Delivery,
 };
@@ -23,6 +25,7 @@ use crate::{
 pub(super) enum SinkName {
     Stdout,
     Folder(PathBuf),
+    Command(String),
 }
 
 impl FromStr for SinkName {
@@ -32,7 +35,8 @@ impl FromStr for SinkName {
         match text.split_once(':') {
             None if text == "stdout" => Ok(Self::Stdout),
             Some(("dir", path)) if !path.is_empty() => Ok(Self::Folder(path.into())),
-            _ => Err("write `stdout` or `dir:PATH` (写作 stdout 或 dir:路径)".to_owned()),
+            Some(("exec", line)) if !line.trim().is_empty() => Ok(Self::Command(line.to_owned())),
+            _ => Err("write `stdout`, `dir:PATH` or `exec:CMD` (写作 stdout、dir:路径 或 exec:命令)".to_owned()),
         }
     }
 }
@@ -41,6 +45,7 @@ impl FromStr for SinkName {
 pub(super) enum Sink {
     Lines { json: bool, lang: Lang },
     Folder(PathBuf),
+    Command(String),
 }
 
 impl Sink {
@@ -52,14 +57,33 @@ impl Sink {
                 std::fs::create_dir_all(path).map_err(|error| unwritable(path, &error))?;
                 Ok(Self::Folder(path.clone()))
             }
+            SinkName::Command(line) => Ok(Self::Command(line.clone())),
         }
     }
 
-    /// Writes deliveries; when it returns they are handed on.
-    pub(super) async fn write(&self, deliveries: &[Delivery]) -> Result<(), Failure> {
-        if deliveries.is_empty() {
-            return Ok(());
+    /// True when every delivery is a command's.
+    pub(super) fn is_command(&self) -> bool {
+        matches!(self, Self::Command(_))
+    }
+
+    /// Takes deliveries over, and says of each what became of it.
+    pub(super) async fn take(&self, batch: &[Taken]) -> Result<Vec<Settle>, Failure> {
+        if let Self::Command(line) = self {
+            let mut settles = Vec::with_capacity(batch.len());
+            for taken in batch {
+                settles.push(exec::run(line, taken).await?);
+            }
+            return Ok(settles);
         }
+        if !batch.is_empty() {
+            let deliveries: Vec<&Delivery> = batch.iter().map(|taken| &taken.delivery).collect();
+            self.write(&deliveries).await?;
+        }
+        Ok(vec![Settle::Ack; batch.len()])
+    }
+
+    /// Writes deliveries; when it returns they are handed on.
+    async fn write(&self, deliveries: &[&Delivery]) -> Result<(), Failure> {
         match self {
             Self::Lines { json, lang } => {
                 let mut text = String::new();
@@ -84,12 +108,13 @@ impl Sink {
                     .await
                     .map_err(|error| Failure::from(io::Error::other(error)))?
             }
+            Self::Command(_) => Ok(()),
         }
     }
 }
 
 /// A delivery without what only settling needs: a delivery that comes again is the same but for its attempt.
-fn shown(delivery: &Delivery) -> Value {
+pub(super) fn shown(delivery: &Delivery) -> Value {
     let mut shown = json_of("Delivery", delivery);
     if let Some(fields) = shown.as_object_mut() {
         fields.remove("token");
@@ -158,20 +183,21 @@ mod tests {
     use super::*;
     use crate::proto::{Record, Token};
 
-    fn delivery(position: u64, attempt: u32) -> Delivery {
-        Delivery {
+    fn delivery(position: u64, attempt: u32) -> Taken {
+        Taken::by_hand(Delivery {
             record: Some(Record { position, record_id: "samr/1".into(), revision: 1, ..Record::default() }),
             attempt,
             token: Some(Token { epoch: 1, send_number: 2 }),
             ..Delivery::default()
-        }
+        })
     }
 
     #[test]
     fn names_of_sinks() {
         assert_eq!("stdout".parse(), Ok(SinkName::Stdout));
         assert_eq!("dir:/a b".parse(), Ok(SinkName::Folder("/a b".into())));
-        for bad in ["", "dir:", "file:/a", "stdout:"] {
+        assert_eq!("exec:grep -q a:b".parse(), Ok(SinkName::Command("grep -q a:b".into())));
+        for bad in ["", "dir:", "file:/a", "stdout:", "exec: "] {
             assert!(bad.parse::<SinkName>().is_err(), "{bad}");
         }
     }
@@ -180,8 +206,9 @@ mod tests {
     async fn a_folder_holds_each_position_once() {
         let folder = tempfile::tempdir().expect("folder");
         let sink = Sink::Folder(folder.path().to_owned());
-        sink.write(&[delivery(9, 1), delivery(10, 1)]).await.expect("written");
-        sink.write(&[delivery(9, 2)]).await.expect("written again");
+        let settles = sink.take(&[delivery(9, 1), delivery(10, 1)]).await.expect("written");
+        assert_eq!(settles, [Settle::Ack, Settle::Ack]);
+        sink.take(&[delivery(9, 2)]).await.expect("written again");
         let mut names: Vec<_> = std::fs::read_dir(folder.path())
             .expect("folder")
             .map(|entry| entry.expect("entry").file_name().into_string().expect("text"))
@@ -197,7 +224,7 @@ mod tests {
     async fn a_folder_that_cannot_be_written_is_named() {
         let folder = tempfile::tempdir().expect("folder");
         let gone = folder.path().join("gone");
-        let failure = Sink::Folder(gone.clone()).write(&[delivery(1, 1)]).await.expect_err("not there");
+        let failure = Sink::Folder(gone.clone()).take(&[delivery(1, 1)]).await.expect_err("not there");
         assert!(failure.text.en.contains("gone"), "{failure:?}");
     }
 }
