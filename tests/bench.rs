@@ -45,6 +45,7 @@ fn publishing_counts_every_record_and_says_on_what() {
     // A slow machine reaches the second before the count.
     assert!((1..=300).contains(&count_of(&told, "one at a time")), "{told:#}");
     assert!((1..=300).contains(&count_of(&told, "unary singles, 256 in flight")), "{told:#}");
+    assert!((1..=300).contains(&count_of(&told, "streamed singles, 1024 unconfirmed")), "{told:#}");
     for measure in told["measures"].as_array().expect("measures") {
         assert_eq!(measure["runs"], 2, "{measure:#}");
         let rate = &measure["figures"]["per_second"];

@@ -16,7 +16,7 @@ use crate::client::Place;
 ///
 /// Scenarios:
 ///   limits      what bounds the rest: a bare call, a synced write, a bare SQLite writer
-///   publish     one at a time, singles with 256 in flight, batches of 100 and 500 with 8 in flight
+///   publish     one at a time; singles with 256 in flight; streamed with 1,024 unconfirmed; batches of 100 and 500
 ///   deliver     one subscriber behind by all records, every acknowledgement confirmed
 ///   fan-out     the same to --subscribers at once
 ///   pull        enterprises by credit code, 16 and 256 in flight

@@ -12,20 +12,23 @@ use super::super::{
 };
 use crate::{
     cli::{Failure, output::progress},
-    client::{ClientError, Publisher, PublisherOptions},
-    proto::Record,
+    client::{ClientError, Publisher, PublisherOptions, StreamOptions},
+    proto::{PublishResponse, Record},
 };
 
 /// Records made at once before they are published; making them is not measured.
 const CHUNK: u64 = 50_000;
 /// Batches on their way.
 const IN_FLIGHT: usize = 8;
+/// Records of the stream that are sent and not answered.
+const UNCONFIRMED: usize = 1_024;
 
 pub(super) async fn run(site: &Site<'_>) -> Result<Vec<Reading>, Failure> {
     let publisher = Publisher::new(&site.connect(PUBLISHER)?, PublisherOptions::default());
     Ok(vec![
         singles(site, &publisher, "one at a time", 1).await?,
         singles(site, &publisher, "unary singles, 256 in flight", 256).await?,
+        streamed(site, &publisher).await?,
         batches(site, &publisher, 100).await?,
         batches(site, &publisher, 500).await?,
     ])
@@ -39,6 +42,24 @@ async fn singles(site: &Site<'_>, publisher: &Publisher, what: &str, in_flight: 
         async move { publish(site, publisher, record.into_iter().collect()).await }
     })
     .await
+}
+
+/// Single records on one stream.
+async fn streamed(site: &Site<'_>, publisher: &Publisher) -> Result<Reading, Failure> {
+    let stream = publisher.stream(StreamOptions { unconfirmed: UNCONFIRMED, ..StreamOptions::default() });
+    let bounds = Bounds { count: site.arguments.records, in_flight: UNCONFIRMED as u64, span: site.arguments.span() };
+    let what = format!("streamed singles, {UNCONFIRMED} unconfirmed");
+    let reading = closed_loop(site, what, bounds, |_| {
+        let record = site.data.failed(site.take(1).start);
+        let stream = &stream;
+        async move {
+            let answer = stream.send(record.into_iter().collect()).await?.await?;
+            stands(site, &answer)
+        }
+    })
+    .await?;
+    stream.close().await?;
+    Ok(reading)
 }
 
 async fn batches(site: &Site<'_>, publisher: &Publisher, size: u64) -> Result<Reading, Failure> {
@@ -87,11 +108,15 @@ async fn in_batches(
 
 async fn publish(site: &Site<'_>, publisher: &Publisher, records: Vec<Record>) -> Result<(), ClientError> {
     let (answer, _) = publisher.publish_batch(records).await?;
+    stands(site, &answer)
+}
+
+/// A duplicate costs next to nothing: it must not pass for a publish.
+fn stands(site: &Site<'_>, answer: &PublishResponse) -> Result<(), ClientError> {
     let fresh = answer.records.iter().filter(|record| !record.duplicate).count();
     site.count_stored(fresh as u64);
-    if fresh < answer.records.len() {
-        // A duplicate costs next to nothing: it must not pass for a publish.
-        return Err(ClientError::Broken("the gateway has these records already: measure with another --seed".to_owned()));
+    if fresh == answer.records.len() {
+        return Ok(());
     }
-    Ok(())
+    Err(ClientError::Broken("the gateway has these records already: measure with another --seed".to_owned()))
 }

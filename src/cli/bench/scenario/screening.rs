@@ -23,6 +23,8 @@ use crate::{
 
 /// Screenings of one measure at most.
 const SCREENINGS: u64 = 10_000_000;
+/// Number of the first enterprise in the survey without a failed product.
+const CLEAN: u64 = 2_000_000;
 /// Screenings a second while latency is measured.
 const RATE: u64 = 500;
 
@@ -30,7 +32,9 @@ const RATE: u64 = 500;
 pub(super) async fn prepare(site: &Site<'_>) -> Result<(), Failure> {
     let records = site.arguments.records;
     let what = site.context.say("装入企业登记", "loading surveys");
-    data::load(site, records / 2..records / 2 + records, what, |number| site.data.survey(number)).await?;
+    for numbers in [0..records / 2, CLEAN..CLEAN + records.div_ceil(2)] {
+        data::load(site, numbers, what, |number| site.data.survey(number)).await?;
+    }
     for (participant, feeds) in [
         ("samr", &[Feed::FailedProducts, Feed::Enterprises][..]),
         (PUBLISHER, &[Feed::FailedProducts, Feed::Enterprises]),
@@ -78,7 +82,7 @@ fn screen(
     let declaration = match number % 4 {
         0 => declaration(number, known, (4, 9)),
         1 => declaration(number, known, (6, 1)),
-        _ => declaration(number, records + known / 2, (6, 1)),
+        _ => declaration(number, CLEAN + known / 2, (6, 1)),
     };
     let screening = screening.clone();
     async move {
