@@ -8,32 +8,34 @@ use serde::Serialize;
 use super::Scenario;
 use crate::client::Place;
 
-/// Measures what this machine and this disk can do: publishing, delivery, latency, pulls, screenings and what they cost.
-///
-/// Load and gateway share the machine, each in a process of its own. Records have 1 KiB, every answer is durable, evidence is on.
-/// Use a release build, and nothing else running. A measure that counts ends after --at-most seconds, one that runs by the
-/// clock takes --seconds, so that it always ends by itself; it leaves nothing behind.
-///
-/// Scenarios:
-///   limits      what bounds the rest: a bare call, a synced write, a bare SQLite writer
-///   publish     one at a time; singles with 256 in flight; streamed with 1,024 unconfirmed; batches of 100 and 500
-///   deliver     one subscriber behind by all records, every acknowledgement confirmed
-///   fan-out     the same to --subscribers at once
-///   pull        enterprises by credit code, 16 and 256 in flight
-///   catch-up    subscribers from random places; start-up; a filter that matches hardly anything; asking for the lag
-///   idle        --streams subscribers with nothing to receive: memory and processor
-///   latency     published to delivered at --rate
-///   mixed       --mixed-rate published, --subscribers receive, --pull-rate pulls, all at once
-///   screening   with as many surveys as failed products: 256 in flight, and at 500 a second
-///
-/// Examples:
-///   tongbao bench
-///   tongbao bench publish latency --runs 3
-///   tongbao bench --records 1000000 --json > sizing.json
-///   tongbao bench deliver --dir /srv/disk      measure that disk
-///   tongbao bench pull --profiles ./profiles --address 10.0.0.7:7443      measure a gateway elsewhere
+/// What stands below the options.
+const GUIDE: &str = "\
+Load and gateway share the machine, each in a process of its own. Records have 1 KiB, every answer is durable, evidence is on.
+Use a release build, and nothing else running. A measure that counts ends after --at-most seconds, one that runs by the
+clock takes --seconds, so that it always ends by itself; it leaves nothing behind.
+
+Scenarios:
+  limits      what bounds the rest: a bare call over the same mutual TLS, a bare SQLite writer
+  publish     one at a time; singles with 256 in flight; streamed with 1,024 unconfirmed; batches of 100 and 500
+  deliver     one subscriber behind by all records, every acknowledgement confirmed
+  fan-out     the same to --subscribers at once
+  pull        enterprises by credit code, 16 and 256 in flight
+  catch-up    subscribers from random places; start-up; a filter that matches hardly anything; asking for the lag
+  idle        --streams subscribers with nothing to receive: memory and processor
+  latency     published to delivered at --rate
+  mixed       --mixed-rate published, --subscribers receive, --pull-rate pulls, all at once
+  screening   with as many surveys as failed products: 256 in flight, and at 500 a second
+
+Examples:
+  tongbao bench
+  tongbao bench publish latency --runs 3
+  tongbao bench --records 1000000 --json > sizing.json
+  tongbao bench deliver --dir /srv/disk      measure that disk
+  tongbao bench pull --profiles ./profiles --address 10.0.0.7:7443      measure a gateway elsewhere";
+
+/// The command's arguments.
 #[derive(Debug, Clone, Args, Serialize)]
-#[command(verbatim_doc_comment)]
+#[command(after_help = GUIDE)]
 pub struct Arguments {
     /// What to measure; everything by default.
     #[arg(value_enum, value_name = "SCENARIO")]
