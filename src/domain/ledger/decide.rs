@@ -146,7 +146,7 @@ impl Deciding {
 
     fn finish(mut self, outcomes: Vec<Outcome>, before: &Head) -> Decision {
         self.plan.subscriptions = self.subscriptions.into_writes();
-        if self.plan.is_empty() {
+        if !self.plan.moves_head() {
             return Decision { outcomes, writes: self.plan, head: before.clone() };
         }
         self.head.committed_at = self.plan.committed_at;

@@ -97,9 +97,15 @@ pub struct WritePlan {
 }
 
 impl WritePlan {
-    /// True when nothing is written. Every fact has its entry, so an empty log of entries says it all.
+    /// True when nothing is written. Every fact has its entry; passing over revisions is no act and has none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.evidence.is_empty()
+        !self.moves_head() && self.subscriptions.is_empty()
+    }
+
+    /// True when there is evidence, and so a commit of the ledger; false when subscriptions pass over revisions and nothing else.
+    #[must_use]
+    pub fn moves_head(&self) -> bool {
+        !self.evidence.is_empty()
     }
 }

@@ -97,6 +97,7 @@ macro_rules! every_case {
             subscriptions {
                 a_subscription_is_made_once
                 an_old_epoch_is_fenced
+                passing_over_is_kept_without_evidence
                 a_deleted_subscription_is_gone
                 names_are_paged
                 dead_letters_are_filtered

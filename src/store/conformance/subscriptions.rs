@@ -53,6 +53,21 @@ pub(crate) async fn an_old_epoch_is_fenced(home: &impl Home) {
     assert_eq!(load(&ledger, "risk").await, state, "a fenced move leaves nothing behind");
 }
 
+/// Passing over what is not for a subscription is no act: it is kept, and neither the head nor the evidence log moves.
+pub(crate) async fn passing_over_is_kept_without_evidence(home: &impl Home) {
+    let ledger = Ledger::open(home).await;
+    ledger.publish((1..=3).map(nonconformity).collect()).await;
+    ledger.act(create("risk")).await;
+    let before = ledger.store.head().await.expect("read");
+    let delta = SubscriptionDelta { floor: Some(3), ..SubscriptionDelta::empty(subscription_key("risk"), 0) };
+    let act = Act { change: Change::PassSubscription(Box::new(delta)), evidence: evidence(ActKind::Settle) };
+    let committed = ledger.commit(&[act]).await;
+    assert_eq!((committed.outcomes, committed.head), (vec![Outcome::Unchanged], before.clone()));
+    assert_eq!(load(&ledger, "risk").await.floor, 3);
+    assert_eq!(ledger.store.head().await.expect("read"), before);
+    ledger.is_sound().await;
+}
+
 pub(crate) async fn a_deleted_subscription_is_gone(home: &impl Home) {
     let ledger = Ledger::open(home).await;
     assert_eq!(ledger.act(delete("risk")).await, Outcome::Refused(Refusal::NotFound));

@@ -3,9 +3,9 @@
 
 use std::path::Path;
 
-use sqlx::{Connection as _, SqlitePool};
+use sqlx::Connection as _;
 
-use super::{errors::Mapped as _, int, open};
+use super::{errors::Mapped as _, int, open, writer::Writer};
 use crate::store::StoreError;
 
 /// What is written: a ledger's row with its one random index, and an entry of evidence.
@@ -19,7 +19,7 @@ const ENTRIES: &str = "WITH RECURSIVE n (i) AS (SELECT ?1 + 1 UNION ALL SELECT i
 
 /// A writer of bare rows, with the settings of the store's own.
 pub struct BareWriter {
-    writer: SqlitePool,
+    writer: Writer,
     written: u64,
 }
 
@@ -29,8 +29,10 @@ impl BareWriter {
     /// # Errors
     /// `Unavailable` when it cannot be made, `Damaged` when there is something already.
     pub async fn create(path: &Path) -> Result<Self, StoreError> {
-        let writer = open::writer(path, &open::SizeLimit::new(None)).await?;
-        sqlx::raw_sql(SCHEMA).execute(&writer).await.mapped()?;
+        let writer = open::writer(path, None);
+        let mut writing = writer.take().await?;
+        sqlx::raw_sql(SCHEMA).execute(&mut writing.connection).await.mapped()?;
+        writing.give_back();
         Ok(Self { writer, written: 0 })
     }
 
@@ -39,12 +41,13 @@ impl BareWriter {
     /// # Errors
     /// `Full`, `Unavailable`.
     pub async fn write(&mut self, rows: u64, bytes: usize) -> Result<(), StoreError> {
-        let mut connection = self.writer.acquire().await.mapped()?;
-        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.mapped()?;
+        let mut writing = self.writer.take().await?;
+        let mut transaction = writing.connection.begin_with("BEGIN IMMEDIATE").await.mapped()?;
         let (after, count, content) = (int(self.written), int(rows), vec![0x5a_u8; bytes]);
         sqlx::query(ROWS).bind(after).bind(count).bind(content).execute(&mut *transaction).await.mapped()?;
         sqlx::query(ENTRIES).bind(after).bind(count).execute(&mut *transaction).await.mapped()?;
         transaction.commit().await.mapped()?;
+        writing.give_back();
         self.written += rows;
         Ok(())
     }
@@ -71,7 +74,9 @@ mod tests {
             ("SELECT count(*) FROM entry", 511),
             ("SELECT max(position) FROM row", 511),
         ] {
-            let found: i64 = sqlx::query_scalar(text).fetch_one(&bare.writer).await.expect("counted");
+            let mut reading = bare.writer.take().await.expect("a connection");
+            let found: i64 = sqlx::query_scalar(text).fetch_one(&mut reading.connection).await.expect("counted");
+            reading.give_back();
             assert_eq!(found, expected, "{text}");
         }
         bare.close().await;

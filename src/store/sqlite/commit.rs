@@ -1,12 +1,14 @@
 //! The commit point.
 
+use std::sync::atomic::Ordering;
+
 use sqlx::{Connection as _, Row as _, sqlite::SqliteRow};
 
 use super::{
     Connection, SqliteStore,
     errors::{Mapped as _, damaged},
     evidence, facts, int, natural, read_set,
-    set_rows::Writing,
+    script::{Script, Writing},
     subscriptions,
 };
 use crate::{
@@ -18,8 +20,6 @@ use crate::{
     store::StoreError,
 };
 
-/// Statements of a commit beside those that `Writing` counts: begin, read the head, commit.
-const OWN_STATEMENTS: u32 = 3;
 /// The last groups by which an unknown outcome is resolved.
 const GROUPS_KNOWN: i64 = 64;
 
@@ -28,16 +28,17 @@ const GROUPS_KNOWN: i64 = 64;
 /// What an error means: with `Full`, `Damaged` nothing of the group is on disk. With `Unavailable` it may be: then this function
 /// has already looked for the group id itself and could not; the caller asks `is_committed` before it tries again.
 pub(super) async fn commit(store: &SqliteStore, group_id: u128, now: Micros, acts: &[Act]) -> Result<Committed, StoreError> {
-    let mut connection = store.writer.acquire().await.mapped()?;
-    let mut writing = Writing { connection: &mut connection, statements: 0 };
+    let mut writer = store.writer.take().await?;
+    let mut writing = Writing::new(&mut writer.connection);
     let mut decided = None;
     let result = write(&mut writing, group_id, now, acts, &mut decided).await;
-    store.statements.store(writing.statements, std::sync::atomic::Ordering::Relaxed);
+    store.crossings.store(writing.crossings, Ordering::Relaxed);
     let Err(error) = result else {
+        writer.give_back();
         return decided.ok_or_else(|| StoreError::Unavailable("the group was not decided".to_owned()));
     };
     // What the failed statement left of the transaction is not guessed at: the connection goes, its transaction with it.
-    drop(connection.detach().close_hard().await);
+    writer.close().await;
     // A commit that failed may be on disk all the same (the sync failed after the frames were written). The group id tells.
     match decided {
         Some(committed) if is_committed(&mut *store.reader().await?, group_id).await? => Ok(committed),
@@ -45,7 +46,7 @@ pub(super) async fn commit(store: &SqliteStore, group_id: u128, now: Micros, act
     }
 }
 
-/// Fact and evidence, one transaction. `decided` is set when all that is left is the commit itself.
+/// Fact and evidence, one transaction. `decided` is set when all that is left is to write and commit.
 async fn write(
     writing: &mut Writing<'_>,
     group_id: u128,
@@ -54,43 +55,52 @@ async fn write(
     decided: &mut Option<Committed>,
 ) -> Result<(), StoreError> {
     // 1. Lock the head. `IMMEDIATE` takes the one write lock of the file at once: from here on nobody else moves the head, and
-    //    what is read below is what the write is based on. A crash before 6 leaves no trace of the group.
-    let mut transaction = writing.connection.begin_with("BEGIN IMMEDIATE").await.mapped()?;
-    let mut inside = Writing { connection: &mut transaction, statements: writing.statements + OWN_STATEMENTS };
-    let (head, frontier) = read_head(inside.connection).await?;
+    //    what is read below is what the write is based on. A crash before 5 leaves no trace of the group.
+    let mut asked = Script::default();
+    asked.say("BEGIN IMMEDIATE");
+    asked.say(READ_HEAD);
 
-    // 2. Read, in a handful of statements, everything that the group needs to know.
-    let read = read_set::load(&mut inside, &Needs::of(acts), frontier).await?;
+    // 2. Read, in the same crossing, everything that the group needs to know.
+    let asking = read_set::Asking::new(&mut asked, &Needs::of(acts));
+    let answers = writing.ask(asked).await?;
+    let [_begun, head, answers @ ..] = answers.as_slice() else { return Err(damaged("the head", "no row")) };
+    let (head, frontier) = parse_head(head.first().ok_or_else(|| damaged("the head", "no row"))?)?;
+    let read = asking.read(answers, frontier)?;
 
     // 3. Decide in memory. Positions, evidence indexes and the commit time are taken here, under the lock, in order.
     let Decision { outcomes, writes, head } = decide(&head, now, read, acts);
-    if writes.is_empty() {
-        writing.statements = inside.statements;
-        *decided = Some(Committed { outcomes, head });
-        return transaction.rollback().await.mapped();
+    let is_empty = writes.is_empty();
+    *decided = Some(Committed { outcomes, head: head.clone() });
+    if is_empty {
+        writing.script.say("ROLLBACK");
+        return writing.run_script().await;
     }
 
-    // 4. Write the facts.
-    facts::write(&mut inside, &writes).await?;
-    subscriptions::write(&mut inside, &writes.subscriptions).await?;
+    // 4. Write the facts, then the evidence of the same acts, and move the head over both: the bulk at once, the rest with the
+    //    commit. A crash here still leaves nothing: whoever asked has no answer, asks again with the same ids, and the acts are
+    //    done then.
+    facts::write(writing, &writes).await?;
+    subscriptions::write(&mut writing.script, &writes.subscriptions);
+    evidence::write(writing, &writes).await?;
+    if writes.moves_head() {
+        move_head(&mut writing.script, &head, &writes, group_id);
+    }
 
-    // 5. Write the evidence of the same acts, and move the head over both. A crash here still leaves nothing: whoever asked has
-    //    no answer, asks again with the same ids, and the acts are done then.
-    evidence::write(&mut inside, &writes).await?;
-    move_head(&mut inside, &head, &writes, group_id).await?;
-    writing.statements = inside.statements;
-    *decided = Some(Committed { outcomes, head });
-
-    // 6. Commit: returns after the log is synced. From here on positions, outcomes and evidence stand whatever happens. A crash
+    // 5. Commit: returns after the log is synced. From here on positions, outcomes and evidence stand whatever happens. A crash
     //    after it and before the answer leaves the caller without one: it asks again, and publishes are duplicates with the
     //    original positions, settles are found settled.
-    transaction.commit().await.mapped()
+    writing.script.say("COMMIT");
+    writing.run_script().await
 }
+
+const READ_HEAD: &str = "SELECT position, committed_at, evidence_size, evidence_root, frontier FROM head";
 
 /// The head and the right edge of the evidence tree.
 pub(super) async fn read_head(connection: &mut Connection) -> Result<(Head, Frontier), StoreError> {
-    let text = "SELECT position, committed_at, evidence_size, evidence_root, frontier FROM head";
-    let row: SqliteRow = sqlx::query(text).fetch_one(connection).await.mapped()?;
+    parse_head(&sqlx::query(READ_HEAD).fetch_one(connection).await.mapped()?)
+}
+
+fn parse_head(row: &SqliteRow) -> Result<(Head, Frontier), StoreError> {
     let root: Vec<u8> = row.try_get(3).mapped()?;
     let frontier: &[u8] = row.try_get(4).mapped()?;
     let head = Head {
@@ -106,22 +116,24 @@ pub(super) async fn read_head(connection: &mut Connection) -> Result<(Head, Fron
     Ok((head, frontier))
 }
 
-async fn move_head(writing: &mut Writing<'_>, head: &Head, plan: &WritePlan, group_id: u128) -> Result<(), StoreError> {
+fn move_head(script: &mut Script, head: &Head, plan: &WritePlan, group_id: u128) {
     let text = "UPDATE head SET position = ?, committed_at = ?, evidence_size = ?, evidence_root = ?, frontier = ?";
-    let query = sqlx::query(text)
-        .bind(int(head.position))
-        .bind(head.committed_at)
-        .bind(int(head.evidence_size))
-        .bind(head.evidence_root.to_vec())
-        .bind(plan.frontier.to_bytes());
-    writing.run(query).await?;
-    let query = sqlx::query("INSERT INTO commit_log (committed_at, position, evidence_size, group_id) VALUES (?, ?, ?, ?)")
-        .bind(head.committed_at)
-        .bind(int(head.position))
-        .bind(int(head.evidence_size))
-        .bind(group_id.to_be_bytes().to_vec());
-    writing.run(query).await?;
-    Ok(())
+    script.add(text, |values| {
+        values
+            .bind(int(head.position))
+            .bind(head.committed_at)
+            .bind(int(head.evidence_size))
+            .bind(head.evidence_root.to_vec())
+            .bind(plan.frontier.to_bytes())
+    });
+    let text = "INSERT INTO commit_log (committed_at, position, evidence_size, group_id) VALUES (?, ?, ?, ?)";
+    script.add(text, |values| {
+        values
+            .bind(head.committed_at)
+            .bind(int(head.position))
+            .bind(int(head.evidence_size))
+            .bind(group_id.to_be_bytes().to_vec())
+    });
 }
 
 /// True when the group is among the last ones committed.

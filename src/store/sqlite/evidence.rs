@@ -11,7 +11,8 @@ use super::{
     errors::{Mapped as _, damaged},
     int, natural,
     records::numbers,
-    set_rows::{RowInsert, Writing},
+    script::Writing,
+    set_rows::{NumbersInsert, RowInsert},
 };
 use crate::{
     domain::{
@@ -29,11 +30,11 @@ const BLOCK_POSITIONS: u64 = 4096;
 const CANDIDATES: usize = 256;
 
 static ENTRIES: LazyLock<RowInsert> =
-    LazyLock::new(|| RowInsert::new("INSERT INTO evidence (idx, kind, participant, system, outcome, leaf, entry) VALUES", 7, ""));
-static SUBJECTS: LazyLock<RowInsert> =
-    LazyLock::new(|| RowInsert::new("INSERT OR IGNORE INTO evidence_subject (key, idx) VALUES", 2, ""));
-static BLOCKS: LazyLock<RowInsert> =
-    LazyLock::new(|| RowInsert::new("INSERT OR IGNORE INTO evidence_block (block, idx) VALUES", 2, ""));
+    LazyLock::new(|| RowInsert::new("INSERT INTO evidence (idx, kind, participant, system, outcome, leaf, entry)", 7, ""));
+static SUBJECTS: LazyLock<NumbersInsert<2>> =
+    LazyLock::new(|| NumbersInsert::new("INSERT OR IGNORE INTO evidence_subject (key, idx)"));
+static BLOCKS: LazyLock<NumbersInsert<2>> =
+    LazyLock::new(|| NumbersInsert::new("INSERT OR IGNORE INTO evidence_block (block, idx)"));
 
 pub(super) fn subject_key(subject: &str) -> i64 {
     index_key("evidence-subject", subject)
@@ -46,8 +47,8 @@ pub(super) fn blocks(ranges: &[PositionRange]) -> impl Iterator<Item = i64> + '_
 /// Appends the group's entries and what they are found by.
 pub(super) async fn write(writing: &mut Writing<'_>, plan: &WritePlan) -> Result<(), StoreError> {
     ENTRIES
-        .run(writing, &plan.evidence, |query, entry| {
-            query
+        .write(writing, &plan.evidence, |values, entry| {
+            values
                 .bind(int(entry.index))
                 .bind(entry.kind as i32)
                 .bind(entry.participant.clone())
@@ -57,22 +58,22 @@ pub(super) async fn write(writing: &mut Writing<'_>, plan: &WritePlan) -> Result
                 .bind(entry.bytes.clone())
         })
         .await?;
-    let pair = |query: super::set_rows::Binding, (key, index): &(i64, i64)| query.bind(*key).bind(*index);
     let subjects = |entry: &SealedEntry| {
         let index = int(entry.index);
-        entry.subjects.iter().map(move |subject| (subject_key(subject), index)).collect::<Vec<_>>()
+        entry.subjects.iter().map(move |subject| [subject_key(subject), index]).collect::<Vec<_>>()
     };
     let mut subjects: Vec<_> = plan.evidence.iter().flat_map(subjects).collect();
     subjects.sort_unstable();
-    SUBJECTS.run(writing, &subjects, pair).await?;
+    SUBJECTS.write(writing, &subjects).await?;
     let mut touched: Vec<_> =
-        plan.evidence.iter().flat_map(|entry| blocks(&entry.positions).map(|block| (block, int(entry.index)))).collect();
+        plan.evidence.iter().flat_map(|entry| blocks(&entry.positions).map(|block| [block, int(entry.index)])).collect();
     touched.sort_unstable();
     touched.dedup();
-    BLOCKS.run(writing, &touched, pair).await?;
+    BLOCKS.write(writing, &touched).await?;
     let subtrees = plan.subtrees.iter().map(|done| json!([done.node.0, done.node.1, hex(&done.hash)]));
-    let text = "INSERT INTO evidence_subtree (level, idx, hash) SELECT value->>0, value->>1, unhex(value->>2) FROM json_each(?1)";
-    writing.run_json(text, subtrees.collect()).await
+    let text = "INSERT INTO evidence_subtree (level, idx, hash) SELECT value->>0, value->>1, unhex(value->>2) FROM json_each(?)";
+    writing.script.add_json(text, subtrees.collect());
+    Ok(())
 }
 
 type Found = Vec<(u64, Vec<u8>)>;

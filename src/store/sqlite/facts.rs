@@ -12,7 +12,8 @@ use super::{
     keys::filed,
     read_set::{attestation_key, region_number},
     rows::{REVISION_COLUMNS, bind_revision},
-    set_rows::{RowInsert, Writing},
+    script::{Script, Writing},
+    set_rows::{NumbersInsert, RowInsert},
 };
 use crate::{
     domain::ledger::{Attestation, WritePlan},
@@ -20,11 +21,11 @@ use crate::{
 };
 
 static REVISIONS: LazyLock<RowInsert> =
-    LazyLock::new(|| RowInsert::new(&format!("INSERT INTO revision ({REVISION_COLUMNS}) VALUES"), 21, ""));
+    LazyLock::new(|| RowInsert::new(&format!("INSERT INTO revision ({REVISION_COLUMNS})"), 21, ""));
 
 static RECORDS: LazyLock<RowInsert> = LazyLock::new(|| {
     RowInsert::new(
-        "INSERT INTO record (first_position, record_id, kind, order_key, nonconformity, revision, position, content_digest) VALUES",
+        "INSERT INTO record (first_position, record_id, kind, order_key, nonconformity, revision, position, content_digest)",
         8,
         "ON CONFLICT (first_position) DO UPDATE SET revision = excluded.revision, position = excluded.position, \
          content_digest = excluded.content_digest",
@@ -32,19 +33,19 @@ static RECORDS: LazyLock<RowInsert> = LazyLock::new(|| {
 });
 
 // A later revision is filed again under keys it has kept.
-static KEYS: LazyLock<RowInsert> =
-    LazyLock::new(|| RowInsert::new("INSERT OR IGNORE INTO record_key (segment, key, position) VALUES", 3, ""));
+static KEYS: LazyLock<NumbersInsert<3>> =
+    LazyLock::new(|| NumbersInsert::new("INSERT OR IGNORE INTO record_key (segment, key, position)"));
 
-static REGISTER: LazyLock<RowInsert> =
-    LazyLock::new(|| RowInsert::new("INSERT OR IGNORE INTO register_key (key, position) VALUES", 2, ""));
+static REGISTER: LazyLock<NumbersInsert<2>> =
+    LazyLock::new(|| NumbersInsert::new("INSERT OR IGNORE INTO register_key (key, position)"));
 
 /// Writes what the group changes of the ledger.
 pub(super) async fn write(writing: &mut Writing<'_>, plan: &WritePlan) -> Result<(), StoreError> {
-    REVISIONS.run(writing, &plan.revisions, bind_revision).await?;
+    REVISIONS.write(writing, &plan.revisions, bind_revision).await?;
     let records: Vec<_> = plan.records.iter().collect();
     RECORDS
-        .run(writing, &records, |query, (id, record)| {
-            query
+        .write(writing, &records, |values, (id, record)| {
+            values
                 .bind(int(record.first_position))
                 .bind(id.as_str().to_owned())
                 .bind(i64::from(record.kind.number()))
@@ -56,19 +57,20 @@ pub(super) async fn write(writing: &mut Writing<'_>, plan: &WritePlan) -> Result
         })
         .await?;
     let (keys, register) = filed(plan);
-    KEYS.run(writing, &keys, |query, row| row.iter().fold(query, |query, value| query.bind(*value))).await?;
-    REGISTER.run(writing, &register, |query, row| row.iter().fold(query, |query, value| query.bind(*value))).await?;
-    write_chains(writing, plan).await?;
+    KEYS.write(writing, &keys).await?;
+    REGISTER.write(writing, &register).await?;
+    write_chains(&mut writing.script, plan);
     let attestations = plan.attestations.iter().map(|((publisher, feed, region), complete_to)| {
         json!([publisher.as_str(), feed.name(), region_number(*region), complete_to])
     });
     let text = "INSERT INTO attestation (publisher, feed, region, complete_to)
-                SELECT value->>0, value->>1, value->>2, value->>3 FROM json_each(?1) WHERE true
+                SELECT value->>0, value->>1, value->>2, value->>3 FROM json_each(?) WHERE true
                 ON CONFLICT DO UPDATE SET complete_to = excluded.complete_to";
-    writing.run_json(text, attestations.collect()).await
+    writing.script.add_json(text, attestations.collect());
+    Ok(())
 }
 
-async fn write_chains(writing: &mut Writing<'_>, plan: &WritePlan) -> Result<(), StoreError> {
+fn write_chains(script: &mut Script, plan: &WritePlan) {
     let last: BTreeMap<_, _> = plan.chain.iter().map(|write| ((write.nonconformity, write.disposition), write.step)).collect();
     let put = last.iter().filter_map(|((nonconformity, disposition), step)| {
         step.as_ref().map(|step| json!([nonconformity, disposition, step.pack()]))
@@ -78,10 +80,10 @@ async fn write_chains(writing: &mut Writing<'_>, plan: &WritePlan) -> Result<(),
         .filter(|(_, step)| step.is_none())
         .map(|((nonconformity, disposition), _)| json!([nonconformity, disposition]));
     let text = "INSERT OR REPLACE INTO chain (nonconformity, disposition, step)
-                SELECT value->>0, value->>1, value->>2 FROM json_each(?1)";
-    writing.run_json(text, put.collect()).await?;
-    let text = "DELETE FROM chain WHERE (nonconformity, disposition) IN (SELECT value->>0, value->>1 FROM json_each(?1))";
-    writing.run_json(text, drop.collect()).await
+                SELECT value->>0, value->>1, value->>2 FROM json_each(?)";
+    script.add_json(text, put.collect());
+    let text = "DELETE FROM chain WHERE (nonconformity, disposition) IN (SELECT value->>0, value->>1 FROM json_each(?))";
+    script.add_json(text, drop.collect());
 }
 
 pub(super) async fn attestations(connection: &mut Connection) -> Result<Vec<Attestation>, StoreError> {

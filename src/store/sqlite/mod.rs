@@ -15,10 +15,12 @@ mod open;
 mod read_set;
 mod records;
 mod rows;
+mod script;
 mod set_rows;
 mod subscriptions;
 #[cfg(test)]
 mod tests;
+mod writer;
 
 use async_trait::async_trait;
 use sqlx::{SqliteConnection, SqlitePool, pool::PoolConnection};
@@ -37,10 +39,9 @@ use crate::domain::{
 /// A store in one file.
 pub struct SqliteStore {
     identity: Identity,
-    writer: SqlitePool,
+    writer: writer::Writer,
     readers: SqlitePool,
-    limit: open::SizeLimit,
-    statements: std::sync::atomic::AtomicU32,
+    crossings: std::sync::atomic::AtomicU32,
 }
 
 impl SqliteStore {
@@ -48,9 +49,9 @@ impl SqliteStore {
         self.readers.acquire().await.mapped()
     }
 
-    /// Statements that the last commit took, the reading ones included: what a commit costs beside its bytes.
-    pub fn statements_of_last_commit(&self) -> u32 {
-        self.statements.load(std::sync::atomic::Ordering::Relaxed)
+    /// How often the last commit crossed to the driver's thread: what a commit costs beside its rows.
+    pub fn crossings_of_last_commit(&self) -> u32 {
+        self.crossings.load(std::sync::atomic::Ordering::Relaxed)
     }
 }
 
@@ -180,7 +181,9 @@ impl Store for SqliteStore {
     }
 
     async fn keep_checkpoint(&self, size: u64, note: &str) -> Result<(), StoreError> {
-        match evidence::keep_checkpoint(&mut *self.writer.acquire().await.mapped()?, size, note).await {
+        let mut writer = self.writer.take().await?;
+        let kept = evidence::keep_checkpoint(&mut writer.connection, size, note).await;
+        match writer.after(kept).await {
             Err(StoreError::Full(_)) => Ok(()),
             other => other,
         }
@@ -195,10 +198,9 @@ impl Store for SqliteStore {
     }
 
     async fn is_writable(&self) -> bool {
-        match self.writer.acquire().await {
-            Ok(mut connection) => commit::probe(&mut connection).await.is_ok(),
-            Err(_) => false,
-        }
+        let Ok(mut writer) = self.writer.take().await else { return false };
+        let probed = commit::probe(&mut writer.connection).await;
+        writer.after(probed).await.is_ok()
     }
 
     async fn close(&self) {

@@ -1,16 +1,16 @@
-//! Reading what a group needs to know, under the head lock: one statement for each sort of thing that is needed at all.
+//! Reading what a group needs to know, under the head lock: no statement needs another's answer, so that
+//! all are asked at once.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use serde_json::json;
 use sqlx::{Row as _, sqlite::SqliteRow};
 
 use super::{
     errors::{Mapped as _, damaged},
-    int, natural,
-    records::numbers,
+    natural,
     rows::{attributes, parse_code, parse_kind, parse_participant, parse_record_id, parse_region, parse_step, sections},
-    set_rows::{Binding, Writing},
+    script::Script,
     subscriptions::{parse_key, text_key},
 };
 use crate::{
@@ -18,44 +18,68 @@ use crate::{
         draft::OrderKey,
         evidence::Frontier,
         feeds::Feed,
-        ids::{Position, RecordId, Revision},
-        ledger::{
-            AttestationKey, Chain, Needs, ReadSet, Register, RegisterEntry, StandingRecord, StandingRevision,
-            StandingSubscription,
-        },
+        ids::RecordId,
+        ledger::{AttestationKey, Needs, ReadSet, RegisterEntry, StandingRecord, StandingRevision, StandingSubscription},
         records::Kind,
         regions::Region,
     },
     store::{StoreError, encoding::decode},
 };
 
-/// Reads what is needed.
-pub(super) async fn load(writing: &mut Writing<'_>, needs: &Needs, frontier: Frontier) -> Result<ReadSet, StoreError> {
-    let records = records(writing, needs).await?;
-    let revisions = revisions(writing, needs, &records).await?;
-    let chains = chains(writing, needs, &records).await?;
-    let register = register(writing, needs).await?;
-    let attestations = attestations(writing, needs).await?;
-    let subscriptions = subscriptions(writing, needs).await?;
-    Ok(ReadSet { records, revisions, register, chains, attestations, subscriptions, frontier })
+/// What is asked of the store for a group: one statement for each sort of thing that is needed at all.
+pub(super) struct Asking {
+    parts: Vec<Part>,
 }
 
-async fn fetch(writing: &mut Writing<'_>, query: Binding) -> Result<Vec<SqliteRow>, StoreError> {
-    writing.statements += 1;
-    query.fetch_all(&mut *writing.connection).await.mapped()
-}
+/// What reads the rows of one statement into the read set.
+type Part = fn(&[SqliteRow], &mut ReadSet) -> Result<(), StoreError>;
 
-async fn records(writing: &mut Writing<'_>, needs: &Needs) -> Result<HashMap<RecordId, StandingRecord>, StoreError> {
-    if needs.records.is_empty() {
-        return Ok(HashMap::new());
+impl Asking {
+    /// Adds what is needed to a script.
+    pub(super) fn new(script: &mut Script, needs: &Needs) -> Self {
+        let mut asking = Self { parts: Vec::new() };
+        let ids = |ids: &HashSet<RecordId>| ids.iter().map(|id| json!(id.as_str())).collect::<Vec<_>>();
+        asking.ask(script, RECORDS, ids(&needs.records), records);
+        let revisions = needs.revisions.iter().map(|(id, asked)| json!([id.as_str(), asked])).collect();
+        asking.ask(script, REVISIONS, revisions, revisions_of);
+        asking.ask(script, CHAINS, ids(&needs.chains), chains);
+        asking.ask(script, REGISTER, needs.register.iter().map(|key| json!(key.0)).collect(), register);
+        let attested =
+            |(publisher, feed, region): &AttestationKey| json!([publisher.as_str(), feed.name(), region_number(*region)]);
+        asking.ask(script, ATTESTATIONS, needs.attestations.iter().map(attested).collect(), attestations);
+        let named = needs.subscriptions.iter().map(|key| json!(text_key(key))).collect();
+        asking.ask(script, SUBSCRIPTIONS, named, subscriptions);
+        asking
     }
-    let ids = needs.records.iter().map(RecordId::as_str).collect::<serde_json::Value>().to_string();
-    let text = "SELECT v.kind, v.withdrawn, v.published, v.region, v.product_kinds, v.failed_items, v.step, v.credit_code, \
-                v.name_key, r.record_id, r.first_position, r.order_key, r.nonconformity, r.revision, r.position, \
-                r.content_digest, v.resolution
-                FROM json_each(?1) j CROSS JOIN record r ON r.record_id = j.value
-                CROSS JOIN revision v ON v.position = r.position";
-    fetch(writing, sqlx::query(text).bind(ids)).await?.iter().map(standing_record).collect()
+
+    fn ask(&mut self, script: &mut Script, text: &str, wanted: Vec<serde_json::Value>, part: Part) {
+        if !wanted.is_empty() {
+            script.add_json(text, wanted);
+            self.parts.push(part);
+        }
+    }
+
+    /// Reads the answers, one list of rows for each statement that was added.
+    pub(super) fn read(self, answers: &[Vec<SqliteRow>], frontier: Frontier) -> Result<ReadSet, StoreError> {
+        let mut read = ReadSet { frontier, ..ReadSet::default() };
+        self.parts.iter().zip(answers).try_for_each(|(part, rows)| part(rows, &mut read))?;
+        Ok(read)
+    }
+}
+
+const RECORDS: &str =
+    "SELECT v.kind, v.withdrawn, v.published, v.region, v.product_kinds, v.failed_items, v.step, v.credit_code, \
+    v.name_key, r.record_id, r.first_position, r.order_key, r.nonconformity, r.revision, r.position, \
+    r.content_digest, v.resolution
+    FROM json_each(?) j CROSS JOIN record r ON r.record_id = j.value
+    CROSS JOIN revision v ON v.position = r.position";
+
+fn records(rows: &[SqliteRow], read: &mut ReadSet) -> Result<(), StoreError> {
+    for row in rows {
+        let (id, standing) = standing_record(row)?;
+        read.records.insert(id, standing);
+    }
+    Ok(())
 }
 
 fn standing_record(row: &SqliteRow) -> Result<(RecordId, StandingRecord), StoreError> {
@@ -76,76 +100,51 @@ fn standing_record(row: &SqliteRow) -> Result<(RecordId, StandingRecord), StoreE
     Ok((parse_record_id(row.try_get(9).mapped()?)?, standing))
 }
 
-/// Earlier revisions asked for by number: rare, a late repetition. Their content digests are computed from their bytes.
-async fn revisions(
-    writing: &mut Writing<'_>,
-    needs: &Needs,
-    records: &HashMap<RecordId, StandingRecord>,
-) -> Result<HashMap<(RecordId, Revision), StandingRevision>, StoreError> {
-    let earlier: Vec<_> = needs
-        .revisions
-        .iter()
-        .filter_map(|(id, asked)| records.get(id).filter(|record| *asked < record.revision).map(|record| (id, *asked, record)))
-        .collect();
-    if earlier.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let wanted = earlier.iter().map(|(_, asked, record)| json!([record.first_position, asked])).collect();
-    let text = "SELECT j.key, v.position, v.kind, v.open, v.restricted, v.salts, v.resolution
-                FROM json_each(?1) j CROSS JOIN revision v ON v.position = CASE WHEN j.value->>1 = 1 THEN j.value->>0
-                ELSE (SELECT l.position FROM revision l WHERE l.first_position = j.value->>0 AND l.revision > 1
-                      AND l.revision = j.value->>1) END";
-    let rows = fetch(writing, sqlx::query(text).bind(serde_json::Value::Array(wanted).to_string())).await?;
-    let mut revisions = HashMap::with_capacity(rows.len());
-    for row in &rows {
-        let index = natural(row.try_get(0).mapped()?)? as usize;
-        let Some((id, asked, _)) = earlier.get(index) else { continue };
-        let resolution: Option<String> = row.try_get(6).mapped()?;
+// Earlier revisions asked for by number: rare, a late repetition. Their content digests are computed from their bytes.
+const REVISIONS: &str = "SELECT r.record_id, v.revision, v.position, v.kind, v.open, v.restricted, v.salts, v.resolution
+    FROM json_each(?) j CROSS JOIN record r ON r.record_id = j.value->>0 AND j.value->>1 BETWEEN 1 AND r.revision - 1
+    CROSS JOIN revision v ON v.position = CASE WHEN j.value->>1 = 1 THEN r.first_position
+    ELSE (SELECT l.position FROM revision l WHERE l.first_position = r.first_position AND l.revision > 1
+          AND l.revision = j.value->>1) END";
+
+fn revisions_of(rows: &[SqliteRow], read: &mut ReadSet) -> Result<(), StoreError> {
+    for row in rows {
+        let resolution: Option<String> = row.try_get(7).mapped()?;
         let standing = StandingRevision {
-            position: natural(row.try_get(1).mapped()?)?,
-            content_digest: sections(row, 3)?.content_digest(parse_kind(row.try_get(2).mapped()?)?),
+            position: natural(row.try_get(2).mapped()?)?,
+            content_digest: sections(row, 4)?.content_digest(parse_kind(row.try_get(3).mapped()?)?),
             resolution: resolution.map(|text| decode(&text)).transpose()?,
         };
-        revisions.insert(((*id).clone(), *asked), standing);
+        read.revisions.insert((parse_record_id(row.try_get(0).mapped()?)?, row.try_get(1).mapped()?), standing);
     }
-    Ok(revisions)
+    Ok(())
 }
 
-async fn chains(
-    writing: &mut Writing<'_>,
-    needs: &Needs,
-    records: &HashMap<RecordId, StandingRecord>,
-) -> Result<HashMap<Position, Chain>, StoreError> {
-    let standing = |id: &RecordId| records.get(id).filter(|record| record.kind == Kind::Nonconformity);
-    let wanted: Vec<i64> = needs.chains.iter().filter_map(standing).map(|record| int(record.first_position)).collect();
-    if wanted.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let text =
-        "SELECT c.nonconformity, c.disposition, c.step FROM json_each(?1) j CROSS JOIN chain c ON c.nonconformity = j.value";
-    let mut chains: HashMap<Position, Chain> = HashMap::new();
-    for row in fetch(writing, sqlx::query(text).bind(numbers(wanted))).await? {
-        let nonconformity = natural(row.try_get(0).mapped()?)?;
+// Only a nonconformity has steps filed under it.
+const CHAINS: &str = "SELECT c.nonconformity, c.disposition, c.step FROM json_each(?) j
+    CROSS JOIN record r ON r.record_id = j.value CROSS JOIN chain c ON c.nonconformity = r.first_position";
+
+fn chains(rows: &[SqliteRow], read: &mut ReadSet) -> Result<(), StoreError> {
+    for row in rows {
         let step = parse_step(row.try_get(2).mapped()?)?;
-        chains.entry(nonconformity).or_default().insert(natural(row.try_get(1).mapped()?)?, step);
+        let chain = read.chains.entry(natural(row.try_get(0).mapped()?)?).or_default();
+        chain.insert(natural(row.try_get(1).mapped()?)?, step);
     }
-    Ok(chains)
+    Ok(())
 }
 
-async fn register(writing: &mut Writing<'_>, needs: &Needs) -> Result<Register, StoreError> {
-    let mut register = Register::default();
-    if needs.register.is_empty() {
-        return Ok(register);
-    }
-    let text = "SELECT DISTINCT r.record_id, r.position, v.credit_code, v.name_key, v.region
-                FROM json_each(?1) j CROSS JOIN register_key k ON k.key = j.value
-                CROSS JOIN record r ON r.first_position = k.position
-                CROSS JOIN revision v ON v.position = r.position
-                WHERE r.kind = ?2 AND v.withdrawn = 0 AND v.credit_code IS NOT NULL";
-    let query =
-        sqlx::query(text).bind(numbers(needs.register.iter().map(|key| key.0))).bind(i64::from(Kind::EnterpriseSurvey.number()));
-    for row in fetch(writing, query).await? {
-        register.put(RegisterEntry {
+const REGISTER: &str = "SELECT DISTINCT r.record_id, r.position, v.credit_code, v.name_key, v.region, r.kind
+    FROM json_each(?) j CROSS JOIN register_key k ON k.key = j.value
+    CROSS JOIN record r ON r.first_position = k.position
+    CROSS JOIN revision v ON v.position = r.position
+    WHERE v.withdrawn = 0 AND v.credit_code IS NOT NULL";
+
+fn register(rows: &[SqliteRow], read: &mut ReadSet) -> Result<(), StoreError> {
+    for row in rows {
+        if parse_kind(row.try_get(5).mapped()?)? != Kind::EnterpriseSurvey {
+            continue;
+        }
+        read.register.put(RegisterEntry {
             record_id: parse_record_id(row.try_get(0).mapped()?)?,
             position: natural(row.try_get(1).mapped()?)?,
             credit_code: parse_code(row.try_get(2).mapped()?)?,
@@ -153,7 +152,7 @@ async fn register(writing: &mut Writing<'_>, needs: &Needs) -> Result<Register, 
             region: row.try_get::<Option<u32>, _>(4).mapped()?.map(parse_region).transpose()?,
         });
     }
-    Ok(register)
+    Ok(())
 }
 
 /// A region as a column that is part of a key; 0 = nationwide.
@@ -172,35 +171,24 @@ pub(super) fn attestation_key(row: &SqliteRow) -> Result<AttestationKey, StoreEr
     ))
 }
 
-async fn attestations(writing: &mut Writing<'_>, needs: &Needs) -> Result<HashMap<AttestationKey, i64>, StoreError> {
-    if needs.attestations.is_empty() {
-        return Ok(HashMap::new());
+const ATTESTATIONS: &str = "SELECT a.publisher, a.feed, a.region, a.complete_to FROM json_each(?) j CROSS JOIN attestation a
+    ON a.publisher = j.value->>0 AND a.feed = j.value->>1 AND a.region = j.value->>2";
+
+fn attestations(rows: &[SqliteRow], read: &mut ReadSet) -> Result<(), StoreError> {
+    for row in rows {
+        read.attestations.insert(attestation_key(row)?, row.try_get(3).mapped()?);
     }
-    let wanted = needs
-        .attestations
-        .iter()
-        .map(|(publisher, feed, region)| json!([publisher.as_str(), feed.name(), region_number(*region)]));
-    let text = "SELECT a.publisher, a.feed, a.region, a.complete_to FROM json_each(?1) j CROSS JOIN attestation a
-                ON a.publisher = j.value->>0 AND a.feed = j.value->>1 AND a.region = j.value->>2";
-    let rows = fetch(writing, sqlx::query(text).bind(serde_json::Value::Array(wanted.collect()).to_string())).await?;
-    rows.iter().map(|row| Ok((attestation_key(row)?, row.try_get(3).mapped()?))).collect()
+    Ok(())
 }
 
-async fn subscriptions(
-    writing: &mut Writing<'_>,
-    needs: &Needs,
-) -> Result<HashMap<crate::domain::delivery::SubscriptionKey, StandingSubscription>, StoreError> {
-    if needs.subscriptions.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let wanted = needs.subscriptions.iter().map(text_key).collect::<serde_json::Value>().to_string();
-    let text =
-        "SELECT s.subscription, s.spec, s.epoch FROM json_each(?1) j CROSS JOIN subscription s ON s.subscription = j.value";
-    let mut standing = HashMap::new();
-    for row in fetch(writing, sqlx::query(text).bind(wanted)).await? {
+const SUBSCRIPTIONS: &str =
+    "SELECT s.subscription, s.spec, s.epoch FROM json_each(?) j CROSS JOIN subscription s ON s.subscription = j.value";
+
+fn subscriptions(rows: &[SqliteRow], read: &mut ReadSet) -> Result<(), StoreError> {
+    for row in rows {
         let spec = decode(row.try_get(1).mapped()?)?;
         let epoch = natural(row.try_get(2).mapped()?)?;
-        standing.insert(parse_key(row.try_get(0).mapped()?)?, StandingSubscription { spec, epoch });
+        read.subscriptions.insert(parse_key(row.try_get(0).mapped()?)?, StandingSubscription { spec, epoch });
     }
-    Ok(standing)
+    Ok(())
 }

@@ -12,7 +12,7 @@ use super::{
     keys::order_subject,
     natural,
     rows::{record_columns, stored_record},
-    set_rows::Binding,
+    script::Binding,
 };
 use crate::{
     domain::{

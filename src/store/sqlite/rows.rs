@@ -5,7 +5,7 @@ use sqlx::{Row as _, sqlite::SqliteRow};
 use super::{
     errors::{Mapped as _, damaged},
     natural,
-    set_rows::Binding,
+    script::Values,
 };
 use crate::{
     domain::{
@@ -114,12 +114,12 @@ pub(super) const REVISION_COLUMNS: &str = "position, first_position, revision, k
      resolution, digest";
 
 /// Binds one row of `revision`.
-pub(super) fn bind_revision(query: Binding, revision: &NewRevision) -> Binding {
+pub(super) fn bind_revision(values: Values, revision: &NewRevision) -> Values {
     let stored = &revision.stored;
     let attributes = &stored.attributes;
     let mut salts = stored.sections.open.salt.to_vec();
     salts.extend(stored.sections.restricted.iter().flat_map(|section| section.salt));
-    query
+    values
         .bind(super::int(stored.position))
         .bind(super::int(revision.first_position))
         .bind(i64::from(stored.revision))

@@ -1,70 +1,104 @@
-//! Many rows by few statements: the driver crosses to its own thread for each, so that statements cost, not rows.
+//! Many rows by few statements.
 //!
-//! Few or rare rows go as one JSON text through `json_each`. Those that make up the bulk of a commit go by `INSERT … VALUES` of
-//! …, 4, 2, 1 rows: a few texts that stay prepared, where a text for every number of rows would be parsed anew each time.
+//! The bulk of a commit goes by `INSERT … VALUES` of 8, 16, 32, … rows, each a crossing of its own; what is left of it, and all of
+//! a small commit, joins the script. Texts stay few, so that they stay prepared: left rows with bytes go in 1, 2, 4 or 8 rows, the
+//! missing ones NULL and passed over; left rows of mere numbers go as one JSON text.
 
-use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr, Sqlite, query::Query, sqlite::SqliteArguments};
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
 
-use super::{Connection, errors::Mapped as _};
+use super::script::{Values, Writing};
 use crate::store::StoreError;
-
-/// A query under construction.
-pub(super) type Binding = Query<'static, Sqlite, SqliteArguments>;
 
 /// Most values of a statement. SQLite allows 32,766; beyond some thousand a longer statement saves nothing more.
 const VALUES: usize = 8192;
+/// Fewest rows that are worth a crossing of their own, as a power of two.
+const BULK: u32 = 3;
 
-/// `INSERT INTO … VALUES` in fixed sizes.
+/// `INSERT INTO …` in fixed sizes.
 pub(super) struct RowInsert {
-    by_size: Vec<SqlStr>,
+    columns: usize,
+    /// By the power of two of its rows.
+    left: Vec<String>,
+    /// By the power of two of its rows, from [`BULK`] on.
+    bulk: Vec<SqlStr>,
 }
 
 impl RowInsert {
-    /// `head` is everything before the first row's bracket, `tail` what follows the last.
+    /// `head` is everything before `VALUES`, `tail` what follows the last row. The first column is never NULL.
     pub(super) fn new(head: &str, columns: usize, tail: &str) -> Self {
-        let row = format!("({})", vec!["?"; columns].join(","));
-        let text = |size: u32| format!("{head} {} {tail}", vec![row.as_str(); 1 << size].join(","));
-        let largest = (VALUES / columns.max(1)).checked_ilog2().unwrap_or(0);
-        Self { by_size: (0..=largest).map(|size| AssertSqlSafe(text(size)).into_sql_str()).collect() }
+        let left =
+            |size: u32| format!("{head} SELECT * FROM (VALUES {}) WHERE column1 IS NOT NULL {tail}", places(columns, size));
+        Self { columns, left: (0..=BULK).map(left).collect(), bulk: bulk(head, columns, tail) }
     }
 
-    /// Inserts all rows.
-    pub(super) async fn run<T>(
+    /// Writes all rows; `bind` binds as many values as there are columns.
+    pub(super) async fn write<T>(
         &self,
         writing: &mut Writing<'_>,
-        mut rows: &[T],
-        bind: impl Fn(Binding, &T) -> Binding,
+        rows: &[T],
+        bind: impl Fn(Values, &T) -> Values,
     ) -> Result<(), StoreError> {
-        for (size, text) in self.by_size.iter().enumerate().rev() {
-            while let Some((chunk, rest)) = rows.split_at_checked(1 << size) {
-                rows = rest;
-                writing.run(chunk.iter().fold(sqlx::query(text.clone()), &bind)).await?;
-            }
+        let left = write_bulk(&self.bulk, writing, rows, &bind).await?;
+        if left.is_empty() {
+            return Ok(());
         }
+        let size = left.len().next_power_of_two();
+        let missing = (size - left.len()) * self.columns;
+        writing.script.add(&self.left[size.ilog2() as usize], |values| {
+            let values = left.iter().fold(values, &bind);
+            (0..missing).fold(values, |values, _| values.bind(None::<i64>))
+        });
         Ok(())
     }
 }
 
-/// The transaction of a commit, counting its statements.
-pub(super) struct Writing<'c> {
-    /// Inside the transaction.
-    pub(super) connection: &'c mut Connection,
-    /// Statements so far.
-    pub(super) statements: u32,
+/// `INSERT INTO …` of rows of `N` numbers.
+pub(super) struct NumbersInsert<const N: usize> {
+    left: String,
+    bulk: Vec<SqlStr>,
 }
 
-impl Writing<'_> {
-    /// Runs one statement.
-    pub(super) async fn run(&mut self, query: Binding) -> Result<u64, StoreError> {
-        self.statements += 1;
-        Ok(query.execute(&mut *self.connection).await.mapped()?.rows_affected())
+impl<const N: usize> NumbersInsert<N> {
+    /// `head` is everything before `VALUES`.
+    pub(super) fn new(head: &str) -> Self {
+        let columns = (0..N).map(|column| format!("value->>{column}")).collect::<Vec<_>>().join(", ");
+        Self { left: format!("{head} SELECT {columns} FROM json_each(?)"), bulk: bulk(head, N, "") }
     }
 
-    /// Runs one statement over rows given as a JSON array; none for no rows.
-    pub(super) async fn run_json(&mut self, text: &'static str, rows: Vec<serde_json::Value>) -> Result<(), StoreError> {
-        if !rows.is_empty() {
-            self.run(sqlx::query(text).bind(serde_json::Value::Array(rows).to_string())).await?;
-        }
+    /// Writes all rows.
+    pub(super) async fn write(&self, writing: &mut Writing<'_>, rows: &[[i64; N]]) -> Result<(), StoreError> {
+        let bind = |values: Values, row: &[i64; N]| row.iter().fold(values, |values, value| values.bind(*value));
+        let left = write_bulk(&self.bulk, writing, rows, &bind).await?;
+        writing.script.add_json(&self.left, left.iter().map(|row| Value::from(row.as_slice())).collect());
         Ok(())
     }
+}
+
+/// The question marks of so many rows, as a power of two.
+fn places(columns: usize, size: u32) -> String {
+    let row = format!("({})", vec!["?"; columns].join(","));
+    vec![row.as_str(); 1 << size].join(",")
+}
+
+fn bulk(head: &str, columns: usize, tail: &str) -> Vec<SqlStr> {
+    let largest = (VALUES / columns.max(1)).checked_ilog2().unwrap_or(BULK);
+    let text = |size| format!("{head} VALUES {} {tail}", places(columns, size));
+    (BULK..=largest).map(|size| AssertSqlSafe(text(size)).into_sql_str()).collect()
+}
+
+/// Writes rows by bulk statements, the largest first, and returns what is left: fewer than the smallest takes.
+async fn write_bulk<'r, T>(
+    bulk: &[SqlStr],
+    writing: &mut Writing<'_>,
+    mut rows: &'r [T],
+    bind: &impl Fn(Values, &T) -> Values,
+) -> Result<&'r [T], StoreError> {
+    for (index, text) in bulk.iter().enumerate().rev() {
+        while let Some((chunk, rest)) = rows.split_at_checked(1 << (BULK as usize + index)) {
+            rows = rest;
+            writing.run(text.clone(), chunk.iter().fold(Values::default(), bind)).await?;
+        }
+    }
+    Ok(rows)
 }

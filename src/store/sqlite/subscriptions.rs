@@ -11,7 +11,7 @@ use super::{
     int, natural,
     records::numbers,
     rows::{parse_participant, parse_record_id},
-    set_rows::Writing,
+    script::Script,
 };
 use crate::{
     domain::{
@@ -40,16 +40,16 @@ pub(super) fn parse_key(text: &str) -> Result<SubscriptionKey, StoreError> {
 
 /// Statements that drop everything of the subscriptions named in a JSON array.
 const DROP_ALL: [&str; 5] = [
-    "DELETE FROM subscription WHERE subscription IN (SELECT value FROM json_each(?1))",
-    "DELETE FROM subscription_chunk WHERE subscription IN (SELECT value FROM json_each(?1))",
-    "DELETE FROM subscription_retry WHERE subscription IN (SELECT value FROM json_each(?1))",
-    "DELETE FROM subscription_dead WHERE subscription IN (SELECT value FROM json_each(?1))",
-    "DELETE FROM subscription_blocked WHERE subscription IN (SELECT value FROM json_each(?1))",
+    "DELETE FROM subscription WHERE subscription IN (SELECT value FROM json_each(?))",
+    "DELETE FROM subscription_chunk WHERE subscription IN (SELECT value FROM json_each(?))",
+    "DELETE FROM subscription_retry WHERE subscription IN (SELECT value FROM json_each(?))",
+    "DELETE FROM subscription_dead WHERE subscription IN (SELECT value FROM json_each(?))",
+    "DELETE FROM subscription_blocked WHERE subscription IN (SELECT value FROM json_each(?))",
 ];
 
 const CREATE: &str = "INSERT INTO subscription
     (subscription, spec, created_at, start_floor, snapshot_at, epoch, floor, failures, circuit_since)
-    SELECT value->>0, value->>1, value->>2, value->>3, value->>4, 0, value->>3, 0, NULL FROM json_each(?1)";
+    SELECT value->>0, value->>1, value->>2, value->>3, value->>4, 0, value->>3, 0, NULL FROM json_each(?)";
 
 // A NULL leaves the column as it is; the circuit's time may become NULL, so that its presence is said apart.
 const MOVE: &str = "UPDATE subscription SET
@@ -57,31 +57,31 @@ const MOVE: &str = "UPDATE subscription SET
     failures = COALESCE(n.failures, subscription.failures),
     circuit_since = CASE WHEN n.failures IS NULL THEN subscription.circuit_since ELSE n.since END
     FROM (SELECT value->>0 AS name, value->>1 AS epoch, value->>2 AS floor, value->>3 AS failures, value->>4 AS since
-          FROM json_each(?1)) AS n
+          FROM json_each(?)) AS n
     WHERE subscription.subscription = n.name";
 
 const DROP_CHUNKS: &str = "DELETE FROM subscription_chunk WHERE (subscription, chunk) IN
-    (SELECT c.subscription, c.chunk FROM json_each(?1) j CROSS JOIN subscription_chunk c
+    (SELECT c.subscription, c.chunk FROM json_each(?) j CROSS JOIN subscription_chunk c
      ON c.subscription = j.value->>0 AND c.chunk < j.value->>1)";
 const PUT_CHUNKS: &str = "INSERT OR REPLACE INTO subscription_chunk (subscription, chunk, bits)
-    SELECT value->>0, value->>1, unhex(value->>2) FROM json_each(?1)";
+    SELECT value->>0, value->>1, unhex(value->>2) FROM json_each(?)";
 
 const DROP_RETRIES: &str =
-    "DELETE FROM subscription_retry WHERE (subscription, position) IN (SELECT value->>0, value->>1 FROM json_each(?1))";
+    "DELETE FROM subscription_retry WHERE (subscription, position) IN (SELECT value->>0, value->>1 FROM json_each(?))";
 const PUT_RETRIES: &str = "INSERT OR REPLACE INTO subscription_retry
     (subscription, position, order_key, failures, due, suspect, redriven, redrives, history)
-    SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8 FROM json_each(?1)";
+    SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8 FROM json_each(?)";
 
 const DROP_DEAD: &str =
-    "DELETE FROM subscription_dead WHERE (subscription, position) IN (SELECT value->>0, value->>1 FROM json_each(?1))";
+    "DELETE FROM subscription_dead WHERE (subscription, position) IN (SELECT value->>0, value->>1 FROM json_each(?))";
 const PUT_DEAD: &str = "INSERT OR REPLACE INTO subscription_dead
     (subscription, position, record_id, revision, order_key, reason, died_at, redrives, history)
-    SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8 FROM json_each(?1)";
+    SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8 FROM json_each(?)";
 
 const DROP_BLOCKED: &str =
-    "DELETE FROM subscription_blocked WHERE (subscription, order_key) IN (SELECT value->>0, value->>1 FROM json_each(?1))";
+    "DELETE FROM subscription_blocked WHERE (subscription, order_key) IN (SELECT value->>0, value->>1 FROM json_each(?))";
 const PUT_BLOCKED: &str = "INSERT OR REPLACE INTO subscription_blocked (subscription, order_key, blocked_by, resume_after, since)
-    SELECT value->>0, value->>1, value->>2, value->>3, value->>4 FROM json_each(?1)";
+    SELECT value->>0, value->>1, value->>2, value->>3, value->>4 FROM json_each(?)";
 
 /// Rows of all subscriptions of a group for one statement.
 fn rows<'w>(
@@ -92,38 +92,35 @@ fn rows<'w>(
 }
 
 /// Writes the net changes of a group: each statement at most once.
-pub(super) async fn write(
-    writing: &mut Writing<'_>,
-    writes: &BTreeMap<SubscriptionKey, SubscriptionWrite>,
-) -> Result<(), StoreError> {
+pub(super) fn write(script: &mut Script, writes: &BTreeMap<SubscriptionKey, SubscriptionWrite>) {
     if writes.is_empty() {
-        return Ok(());
+        return;
     }
     let dropped = rows(writes, |name, write| if write.drop_all { vec![json!(name)] } else { Vec::new() });
     if !dropped.is_empty() {
         for text in DROP_ALL {
-            writing.run_json(text, dropped.clone()).await?;
+            script.add_json(text, dropped.clone());
         }
     }
-    writing.run_json(CREATE, rows(writes, |name, write| write.create.iter().map(|row| create_row(name, row)).collect())).await?;
-    writing.run_json(MOVE, rows(writes, |name, write| moved(name, write).into_iter().collect())).await?;
+    script.add_json(CREATE, rows(writes, |name, write| write.create.iter().map(|row| create_row(name, row)).collect()));
+    script.add_json(MOVE, rows(writes, |name, write| moved(name, write).into_iter().collect()));
     let below =
         |name: &str, write: &SubscriptionWrite| write.drop_chunks_below.map(|below| json!([name, below])).into_iter().collect();
-    writing.run_json(DROP_CHUNKS, rows(writes, below)).await?;
+    script.add_json(DROP_CHUNKS, rows(writes, below));
     let chunks = |name: &str, write: &SubscriptionWrite| {
         write.chunks.iter().map(|(number, chunk)| json!([name, number, hex(&chunk_bytes(chunk))])).collect()
     };
-    writing.run_json(PUT_CHUNKS, rows(writes, chunks)).await?;
-    writing.run_json(DROP_RETRIES, rows(writes, |name, write| dropped_rows(name, &write.retries))).await?;
-    writing.run_json(PUT_RETRIES, rows(writes, |name, write| put_rows(&write.retries, |row| retry_row(name, row)))).await?;
-    writing.run_json(DROP_DEAD, rows(writes, |name, write| dropped_rows(name, &write.dead))).await?;
-    writing.run_json(PUT_DEAD, rows(writes, |name, write| put_rows(&write.dead, |letter| dead_row(name, letter)))).await?;
+    script.add_json(PUT_CHUNKS, rows(writes, chunks));
+    script.add_json(DROP_RETRIES, rows(writes, |name, write| dropped_rows(name, &write.retries)));
+    script.add_json(PUT_RETRIES, rows(writes, |name, write| put_rows(&write.retries, |row| retry_row(name, row))));
+    script.add_json(DROP_DEAD, rows(writes, |name, write| dropped_rows(name, &write.dead)));
+    script.add_json(PUT_DEAD, rows(writes, |name, write| put_rows(&write.dead, |letter| dead_row(name, letter))));
     let unblocked = |name: &str, write: &SubscriptionWrite| {
         write.blocked.iter().filter(|(_, row)| row.is_none()).map(|(key, _)| json!([name, key.0])).collect()
     };
-    writing.run_json(DROP_BLOCKED, rows(writes, unblocked)).await?;
+    script.add_json(DROP_BLOCKED, rows(writes, unblocked));
     let blocked = |row: &BlockedKey, name: &str| json!([name, row.order_key.0, row.blocked_by, row.resume_after, row.since]);
-    writing.run_json(PUT_BLOCKED, rows(writes, |name, write| put_rows(&write.blocked, |row| blocked(row, name)))).await
+    script.add_json(PUT_BLOCKED, rows(writes, |name, write| put_rows(&write.blocked, |row| blocked(row, name))));
 }
 
 fn dropped_rows<T>(name: &str, rows: &BTreeMap<Position, Option<T>>) -> Vec<Value> {
