@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use super::tail::Tail;
-use super::{Class, Refused};
+use super::{Class, Refused, pages::Pages};
 use crate::{
     clock::World,
     domain::{
@@ -39,11 +39,20 @@ pub struct Bounds {
     pub group_bytes: usize,
     /// How long a group waits for more acts than are there; zero is right unless commits are dear.
     pub linger: Duration,
+    /// Memory for the pages that what is committed is read from, bytes.
+    pub page_bytes: usize,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { queued_acts: 4096, queued_bytes: 64 << 20, group_acts: 512, group_bytes: 4 << 20, linger: Duration::ZERO }
+        Self {
+            queued_acts: 4096,
+            queued_bytes: 64 << 20,
+            group_acts: 512,
+            group_bytes: 4 << 20,
+            linger: Duration::ZERO,
+            page_bytes: 32 << 20,
+        }
     }
 }
 
@@ -92,6 +101,7 @@ pub struct Committer {
     room: Arc<Semaphore>,
     numbers: Arc<Counters>,
     tail: Tail,
+    pages: Arc<Pages>,
     closing: CancellationToken,
     task: TaskTracker,
 }
@@ -116,11 +126,12 @@ impl Committer {
         let (queue, waiting) = mpsc::channel(bounds.queued_acts.max(1));
         let numbers = Arc::new(Counters::default());
         let room = Arc::new(Semaphore::new((bounds.queued_bytes / ROOM_UNIT).clamp(1, Semaphore::MAX_PERMITS)));
-        let loop_ = Loop { store, world, bounds, tail: tail.clone(), numbers: numbers.clone() };
+        let pages = Arc::new(Pages::new(store.clone(), bounds.page_bytes));
+        let loop_ = Loop { store, world, bounds, tail: tail.clone(), pages: pages.clone(), numbers: numbers.clone() };
         let (closing, task) = (CancellationToken::new(), TaskTracker::new());
         task.spawn(loop_.run(waiting, closing.clone()));
         task.close();
-        Ok(Self { queue, room, numbers, tail, closing, task })
+        Ok(Self { queue, room, numbers, tail, pages, closing, task })
     }
 
     /// Takes no more acts, and returns when all that were taken are answered.
@@ -149,6 +160,11 @@ impl Committer {
     /// "Committed up to n", as it moves.
     pub fn tail(&self) -> Tail {
         self.tail.clone()
+    }
+
+    /// What is committed, for all who read it. What was committed last is there already.
+    pub fn pages(&self) -> Arc<Pages> {
+        self.pages.clone()
     }
 
     /// Numbers since the start.
@@ -204,6 +220,7 @@ struct Loop {
     world: World,
     bounds: Bounds,
     tail: Tail,
+    pages: Arc<Pages>,
     numbers: Arc<Counters>,
 }
 
@@ -287,10 +304,11 @@ impl Loop {
         let took = self.world.clock.monotonic().saturating_sub(started);
         self.numbers.last_commit_us.store(took.as_micros() as u64, Ordering::Relaxed);
         match result {
-            Ok(committed) => {
+            Ok(mut committed) => {
                 self.numbers.groups.fetch_add(1, Ordering::Relaxed);
                 self.numbers.acts.fetch_add(acts.len() as u64, Ordering::Relaxed);
                 self.numbers.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+                self.pages.append(std::mem::take(&mut committed.added));
                 self.tail.advance(committed.head.position);
                 Ok(committed)
             }

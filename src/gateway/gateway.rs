@@ -9,7 +9,6 @@ use super::{
     Caller, Class, Refused,
     committer::{Committer, Done},
     evidence::EvidenceDesk,
-    pages::Pages,
     policy::Policy,
     pull::PullDesk,
     reader::Reader,
@@ -49,8 +48,6 @@ pub struct Parts {
     pub codec: Arc<dyn Codec>,
     /// Takes note of refusals.
     pub refusals: RefusalLog,
-    /// Memory for shared pages, bytes.
-    pub page_cache_bytes: usize,
     /// Time and randomness.
     pub world: World,
     /// Cancelled when nothing new is to be begun.
@@ -85,14 +82,13 @@ pub struct Gateway {
 impl Gateway {
     /// Puts it together. Nothing runs yet but the committer.
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, committer, signer, register, policy, screening, codec, refusals, page_cache_bytes, world, stop } =
-            parts;
+        let Parts { store, committer, signer, register, policy, screening, codec, refusals, world, stop } = parts;
         let tail = committer.tail();
         let hosts = Hosts::new(HostParts {
             store: store.clone(),
             committer: committer.clone(),
             tail: tail.clone(),
-            pages: Arc::new(Pages::new(store.clone(), page_cache_bytes)),
+            pages: committer.pages(),
             register: register.clone(),
             world: world.clone(),
             stop: stop.clone(),

@@ -48,6 +48,11 @@ struct Entry {
 #[derive(Default)]
 struct Page(tokio::sync::Mutex<Records>);
 
+/// Memory that a record takes, roughly.
+fn size(record: &StoredRecord) -> usize {
+    record.sections.len() + RECORD_BYTES
+}
+
 impl Pages {
     /// A cache of at most `most_bytes`.
     pub fn new(store: Arc<dyn Store>, most_bytes: usize) -> Self {
@@ -82,6 +87,28 @@ impl Pages {
         Ok(answer)
     }
 
+    /// Takes what was just committed, so that nobody has to read it from the store: ascending, without gaps. Never waits: a page
+    /// that is being read, or does not end where this begins, is left to its readers.
+    pub(super) fn append(&self, added: Vec<StoredRecord>) {
+        let mut added = added.into_iter().peekable();
+        while let Some(first) = added.peek().map(|record| record.position) {
+            let block = (first - 1) / BLOCK;
+            let (base, end) = (block * BLOCK, (block + 1) * BLOCK);
+            let of_block = std::iter::from_fn(|| added.next_if(|record| record.position <= end));
+            let page = self.page(block);
+            match page.0.try_lock() {
+                Ok(mut records) if base + records.len() as u64 + 1 == first => {
+                    let before = records.len();
+                    records.extend(of_block.map(Arc::new));
+                    let grown = records[before..].iter().map(|record| size(record)).sum();
+                    drop(records);
+                    self.account(block, &page, grown);
+                }
+                _ => of_block.for_each(drop),
+            }
+        }
+    }
+
     /// Reads on from where the page ends, up to `end`. Returns the bytes it grew by.
     async fn extend(&self, records: &mut Records, base: Position, end: Position) -> Result<usize, StoreError> {
         let last = base + records.len() as u64;
@@ -92,7 +119,7 @@ impl Pages {
             if record.position != expected {
                 return Err(StoreError::Damaged(format!("position {expected} is committed but is not there")));
             }
-            grown += record.sections.len() + RECORD_BYTES;
+            grown += size(&record);
             records.push(Arc::new(record));
         }
         if grown == 0 {

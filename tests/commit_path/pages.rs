@@ -59,6 +59,36 @@ async fn the_page_at_the_tail_grows() {
     assert_eq!(store.pages_read(), 21, "each position once: 20 ends, one of them in two pages");
 }
 
+#[tokio::test]
+async fn what_was_just_committed_is_not_read_from_the_store() {
+    let (store, _, _folder) = store().await;
+    let committer = committer(&store).await;
+    let pages = committer.pages();
+    for n in 0..20 {
+        let head = committer.commit(publish(n * 40..(n + 1) * 40)).await.expect("committed").head;
+        read(&pages, n * 40, head).await;
+    }
+    read(&pages, 0, 800).await;
+    assert_eq!(store.pages_read(), 0);
+}
+
+#[tokio::test]
+async fn a_page_that_was_let_go_is_read_again() {
+    let (store, _, _folder) = store().await;
+    let bounds = Bounds { page_bytes: 1 << 20, ..Bounds::default() };
+    let committer = Committer::start(store.clone(), world(), bounds).await.expect("it starts");
+    let pages = committer.pages();
+    for n in 0..40 {
+        committer.commit(publish(n * 50..(n + 1) * 50)).await.expect("committed");
+    }
+    read(&pages, 0, 2000).await;
+    assert!(store.pages_read() > 0);
+    let read_before = store.pages_read();
+    committer.commit(publish(2000..2040)).await.expect("committed");
+    read(&pages, 2000, 2040).await;
+    assert_eq!(store.pages_read(), read_before, "the page at the tail is kept and grows");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_readers_share_one_reading() {
     let (store, _, _folder) = store().await;

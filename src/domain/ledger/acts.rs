@@ -3,7 +3,7 @@
 use crate::domain::{
     delivery::{SubscriptionDelta, SubscriptionKey, SubscriptionRow},
     digest::Digest,
-    draft::{Draft, Resolution},
+    draft::{Draft, Resolution, StoredRecord},
     evidence::EvidenceDraft,
     feeds::Feed,
     ids::{Micros, ParticipantId, Position, RecordId, Revision},
@@ -181,4 +181,6 @@ pub struct Committed {
     pub outcomes: Vec<Outcome>,
     /// The head after it.
     pub head: Head,
+    /// What was added to the ledger, by position, as readers will see it.
+    pub added: Vec<StoredRecord>,
 }

@@ -69,9 +69,8 @@ async fn write(
 
     // 3. Decide in memory. Positions, evidence indexes and the commit time are taken here, under the lock, in order.
     let Decision { outcomes, writes, head } = decide(&head, now, read, acts);
-    let is_empty = writes.is_empty();
-    *decided = Some(Committed { outcomes, head: head.clone() });
-    if is_empty {
+    if writes.is_empty() {
+        *decided = Some(Committed { outcomes, head, added: Vec::new() });
         writing.script.say("ROLLBACK");
         return writing.run_script().await;
     }
@@ -89,6 +88,8 @@ async fn write(
     // 5. Commit: returns after the log is synced. From here on positions, outcomes and evidence stand whatever happens. A crash
     //    after it and before the answer leaves the caller without one: it asks again, and publishes are duplicates with the
     //    original positions, settles are found settled.
+    let added = writes.revisions.into_iter().map(|revision| revision.stored).collect();
+    *decided = Some(Committed { outcomes, head, added });
     writing.script.say("COMMIT");
     writing.run_script().await
 }
