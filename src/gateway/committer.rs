@@ -16,7 +16,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use super::tail::Tail;
-use super::{Class, Refused, pages::Pages};
+use super::{
+    Class, Refused,
+    pages::Pages,
+    riders::{Rider, Riders},
+};
 use crate::{
     clock::World,
     domain::{
@@ -102,6 +106,7 @@ pub struct Committer {
     numbers: Arc<Counters>,
     tail: Tail,
     pages: Arc<Pages>,
+    riders: Riders,
     closing: CancellationToken,
     task: TaskTracker,
 }
@@ -113,6 +118,8 @@ struct Waiting {
     room: OwnedSemaphorePermit,
 }
 
+/// Groups that publish more are disclosed in commits of their own: there riders would only keep the publishers waiting.
+const RIDING_DRAFTS: usize = 64;
 /// Bytes that one permit of the queue stands for.
 const ROOM_UNIT: usize = 1024;
 
@@ -127,11 +134,20 @@ impl Committer {
         let numbers = Arc::new(Counters::default());
         let room = Arc::new(Semaphore::new((bounds.queued_bytes / ROOM_UNIT).clamp(1, Semaphore::MAX_PERMITS)));
         let pages = Arc::new(Pages::new(store.clone(), bounds.page_bytes));
-        let loop_ = Loop { store, world, bounds, tail: tail.clone(), pages: pages.clone(), numbers: numbers.clone() };
+        let riders = Riders::default();
+        let loop_ = Loop {
+            riders: riders.clone(),
+            store,
+            world,
+            bounds,
+            tail: tail.clone(),
+            pages: pages.clone(),
+            numbers: numbers.clone(),
+        };
         let (closing, task) = (CancellationToken::new(), TaskTracker::new());
         task.spawn(loop_.run(waiting, closing.clone()));
         task.close();
-        Ok(Self { queue, room, numbers, tail, pages, closing, task })
+        Ok(Self { queue, room, numbers, tail, pages, riders, closing, task })
     }
 
     /// Takes no more acts, and returns when all that were taken are answered.
@@ -165,6 +181,11 @@ impl Committer {
     /// What is committed, for all who read it. What was committed last is there already.
     pub fn pages(&self) -> Arc<Pages> {
         self.pages.clone()
+    }
+
+    /// Subscriptions that take what is published next in the same commit.
+    pub(super) fn riders(&self) -> &Riders {
+        &self.riders
     }
 
     /// Numbers since the start.
@@ -206,6 +227,15 @@ fn shutting_down() -> Refused {
     }
 }
 
+/// Revisions an act asks for.
+fn drafts(act: &Act) -> usize {
+    match &act.change {
+        Change::Publish(publish) if !publish.validate_only => publish.drafts.len(),
+        Change::PublishMany(publish) => publish.batches.iter().map(Vec::len).sum(),
+        _ => 0,
+    }
+}
+
 /// Bytes of content an act carries; what else it has is small.
 fn content_bytes(act: &Act) -> usize {
     match &act.change {
@@ -221,6 +251,7 @@ struct Loop {
     bounds: Bounds,
     tail: Tail,
     pages: Arc<Pages>,
+    riders: Riders,
     numbers: Arc<Counters>,
 }
 
@@ -228,7 +259,10 @@ struct Loop {
 struct Group {
     acts: Vec<Act>,
     bytes: usize,
+    drafts: usize,
     answers: Vec<Answer>,
+    /// Those who ride along; their acts stand after all others.
+    riders: Vec<Rider>,
 }
 
 struct Answer {
@@ -239,15 +273,25 @@ struct Answer {
 
 impl Group {
     fn of(first: Waiting) -> Self {
-        let mut group = Self { acts: Vec::new(), bytes: 0, answers: Vec::new() };
+        let mut group = Self { acts: Vec::new(), bytes: 0, drafts: 0, answers: Vec::new(), riders: Vec::new() };
         group.add(first);
         group
     }
 
     fn add(&mut self, waiting: Waiting) {
         self.bytes += waiting.bytes;
+        self.drafts += drafts(&waiting.act);
         self.acts.push(waiting.act);
         self.answers.push(Answer { to: waiting.answer, room: waiting.room });
+    }
+
+    /// Lets riders on, if so little is published that it is on its way soon.
+    fn board(&mut self, riders: &Riders) {
+        if (1..=RIDING_DRAFTS).contains(&self.drafts) {
+            let (riders, acts): (Vec<_>, Vec<_>) = riders.take().into_iter().unzip();
+            self.riders = riders;
+            self.acts.extend(acts);
+        }
     }
 
     fn has_room(&self, bounds: &Bounds) -> bool {
@@ -284,19 +328,26 @@ impl Loop {
                 let Ok(next) = waiting.try_recv() else { break };
                 group.add(next);
             }
+            group.board(&self.riders);
             self.commit(group).await;
         }
     }
 
     async fn commit(&self, group: Group) {
-        let Group { acts, bytes, answers } = group;
+        let Group { acts, bytes, answers, riders, .. } = group;
         match self.attempt(&acts, bytes).await {
-            Ok(committed) => answer_all(answers, committed),
+            Ok(mut committed) => {
+                let rode = committed.outcomes.split_off(answers.len().min(committed.outcomes.len()));
+                // Before the tail moves, so that who wakes by it knows what was disclosed already.
+                riders.into_iter().zip(rode).for_each(|(rider, outcome)| rider.answer(outcome));
+                self.tail.advance(committed.head.position);
+                answer_all(answers, committed);
+            }
             Err(error) => self.rerun(&acts, answers, error).await,
         }
     }
 
-    /// One transaction, measured.
+    /// One transaction, measured. The tail is not moved yet.
     async fn attempt(&self, acts: &[Act], bytes: usize) -> Result<Committed, Failed> {
         let group_id = self.world.random_u128();
         let started = self.world.clock.monotonic();
@@ -309,7 +360,6 @@ impl Loop {
                 self.numbers.acts.fetch_add(acts.len() as u64, Ordering::Relaxed);
                 self.numbers.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
                 self.pages.append(std::mem::take(&mut committed.added));
-                self.tail.advance(committed.head.position);
                 Ok(committed)
             }
             Err(error) => {
@@ -352,7 +402,10 @@ impl Loop {
                 continue;
             }
             match self.attempt(std::slice::from_ref(act), content_bytes(act)).await {
-                Ok(committed) => answer_all(vec![answer], committed),
+                Ok(committed) => {
+                    self.tail.advance(committed.head.position);
+                    answer_all(vec![answer], committed);
+                }
                 Err(failed) => {
                     hopeless = matches!(failed, Failed::NotWritten(StoreError::Full(_))).then(|| failed.refused());
                     answer.give(Err(failed.refused()));

@@ -19,6 +19,7 @@ pub mod pull;
 pub mod reader;
 pub mod refusals;
 mod refused;
+mod riders;
 pub mod screen;
 pub mod subscribe;
 pub mod subscriptions;

@@ -28,6 +28,7 @@ use super::{
     order::{LaneId, Lanes, NO_LANE},
     pump::Batch,
     retry::Schedule,
+    ride::Ahead,
     session::{Attach, Session},
     state::{DeadLetter, SubscriptionState},
 };
@@ -111,6 +112,7 @@ pub struct Engine {
     pub(super) probes: BTreeMap<Position, Option<Probe>>,
     pub(super) parked: Vec<Request>,
     pub(super) batches: VecDeque<Batch>,
+    pub(super) ahead: Ahead,
     pub(super) last_batch: u64,
     pub(super) last_send: u64,
     /// Epoch that was loaded: what was sent under it and earlier ones is not known any more.
@@ -161,6 +163,7 @@ impl Engine {
             probes: BTreeMap::new(),
             parked: Vec::new(),
             batches: VecDeque::new(),
+            ahead: Ahead::default(),
             last_batch: 0,
             last_send: 0,
             loaded_epoch: state.epoch,

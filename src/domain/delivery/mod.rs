@@ -20,6 +20,7 @@ mod read;
 mod redrive;
 mod restart;
 mod retry;
+mod ride;
 mod session;
 mod settle;
 mod state;
@@ -35,6 +36,7 @@ pub use messages::{
     AttachRefused, Candidate, Delivery, LossReason, LostLease, Observed, Output, PauseReason, Persist, PersistKind, SessionId,
     SettleResult, SettledItem, Settlement, Status, Tally, Token, Verb, Want, Window,
 };
+pub use ride::RideRoom;
 pub use state::{
     AckChunk, BlockedKey, CHUNK_POSITIONS, DeadLetter, Failure, RetryRow, SubscriptionDelta, SubscriptionState, apply,
 };

@@ -37,11 +37,12 @@ enum Fit {
 }
 
 impl Engine {
-    /// Reserves the next batches, if there is anything to send and room for it.
+    /// Reserves the next batches, if there is anything to send and room for it. What was disclosed ahead is sent at once.
     pub fn pump(&mut self, now: Micros) {
         self.observe(now);
         self.take_due();
         while self.batches.len() < BATCHES && self.gather() {}
+        self.send_committed();
     }
 
     /// Why nothing at all may be sent, whatever there is.
@@ -94,8 +95,11 @@ impl Engine {
         }
         self.last_batch = gathering.batch;
         let (id, deliveries) = (gathering.batch, gathering.deliveries);
-        self.outbox.push(Output::Reserve { batch_id: id, deliveries: deliveries.clone() });
-        self.batches.push_back(Batch { id, deliveries, committed: false });
+        let committed = self.ahead.cover(self.state.epoch, &deliveries);
+        if !committed {
+            self.outbox.push(Output::Reserve { batch_id: id, deliveries: deliveries.clone() });
+        }
+        self.batches.push_back(Batch { id, deliveries, committed });
         true
     }
 

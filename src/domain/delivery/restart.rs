@@ -8,6 +8,7 @@ use super::{
     lease::Flight,
     order::{Held, Lanes},
     retry::Schedule,
+    ride::Ahead,
     state::BlockedKey,
     subscription::{OnDeadLetter, Ordering},
 };
@@ -31,6 +32,7 @@ impl Engine {
         self.overdue.clear();
         self.withheld.clear();
         self.batches.clear();
+        self.ahead = Ahead::default();
         self.held = 0;
         let rows: Vec<_> = self.state.blocked.values().cloned().collect();
         for row in rows {

@@ -118,6 +118,21 @@ pub struct PositionRange {
     pub last: Position,
 }
 
+impl PositionRange {
+    /// Ascending positions as ranges that do not touch.
+    #[must_use]
+    pub fn join(positions: impl IntoIterator<Item = Position>) -> Vec<Self> {
+        let mut ranges: Vec<Self> = Vec::new();
+        for position in positions {
+            match ranges.last_mut() {
+                Some(range) if range.last + 1 == position => range.last = position,
+                _ => ranges.push(Self { first: position, last: position }),
+            }
+        }
+        ranges
+    }
+}
+
 /// What is recorded of an act, before its index and time are known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EvidenceDraft {

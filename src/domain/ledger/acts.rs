@@ -1,5 +1,6 @@
 //! What can be asked of the ledger, and what is answered.
 
+use super::ride::Ride;
 use crate::domain::{
     delivery::{SubscriptionDelta, SubscriptionKey, SubscriptionRow},
     digest::Digest,
@@ -85,6 +86,9 @@ pub enum Change {
     /// The place of a subscription moves over revisions that are not for it: no act, no evidence. Fenced as `MoveSubscription`;
     /// the outcome is `Unchanged`.
     PassSubscription(Box<SubscriptionDelta>),
+    /// What the acts before it in the group publish is disclosed to a subscription; positions, root and counts of the evidence
+    /// are filled in when it is decided. The outcome is `Disclosed`, or `Unchanged` when there is nothing for it.
+    Ride(Box<Ride>),
     /// Nothing but the evidence: a disclosure, a refusal, an administrative act.
     Record,
 }
@@ -165,6 +169,13 @@ pub enum Outcome {
     },
     /// Done.
     Done {
+        /// Evidence entry.
+        evidence_index: u64,
+    },
+    /// Disclosed, each for the first time to this session.
+    Disclosed {
+        /// What, ascending.
+        positions: Vec<Position>,
         /// Evidence entry.
         evidence_index: u64,
     },

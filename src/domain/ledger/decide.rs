@@ -7,9 +7,11 @@ use super::{
     plan::{Decision, NewRevision, SealedEntry, WritePlan},
     publish::{Batch, Publishing},
     read_set::ReadSet,
+    ride::{self, Ride},
     subscriptions::Subscriptions,
 };
 use crate::domain::{
+    delivery::SubscriptionDelta,
     draft::Draft,
     evidence::{EvidenceDraft, PositionRange, leaf_hash, records_root},
     ids::{Micros, ParticipantId},
@@ -42,6 +44,7 @@ impl Deciding {
             Change::Publish(publish) => return self.publish(publish, &act.evidence),
             Change::PublishMany(publish) => return self.publish_many(publish, &act.evidence),
             Change::Attest(attestation) => return self.attest(attestation, &act.evidence),
+            Change::Ride(ride) => return self.ride(ride, &act.evidence),
             Change::CreateSubscription(row) => self.subscriptions.create(row),
             Change::DeleteSubscription(key) => self.subscriptions.delete(key),
             Change::MoveSubscription(delta) => self.subscriptions.apply(delta),
@@ -103,6 +106,19 @@ impl Deciding {
         let written = self.plan.revisions.get(first..).filter(|written| !written.is_empty())?;
         let evidence = complete(evidence, items, written);
         Some(self.record(evidence))
+    }
+
+    fn ride(&mut self, ride: &Ride, evidence: &EvidenceDraft) -> Outcome {
+        let taken = ride.take(&self.plan.revisions);
+        if taken.is_empty() {
+            return Outcome::Unchanged;
+        }
+        if let Err(refusal) = self.subscriptions.apply(&SubscriptionDelta::empty(ride.key.clone(), ride.epoch)) {
+            return Outcome::Refused(refusal);
+        }
+        let positions = taken.iter().map(|record| record.position).collect();
+        let evidence = ride::complete(evidence.clone(), &taken);
+        Outcome::Disclosed { positions, evidence_index: self.record(evidence) }
     }
 
     /// An earlier time leaves the later one standing; that it was said is recorded all the same.

@@ -10,6 +10,7 @@ mod publish;
 mod read_set;
 mod refusals;
 mod register;
+mod ride;
 mod subscriptions;
 
 pub use acts::{
@@ -19,4 +20,5 @@ pub use decide::decide;
 pub use plan::{ChainWrite, Decision, NewRevision, SealedEntry, WritePlan};
 pub use read_set::{AttestationKey, Chain, Needs, ReadSet, StandingRecord, StandingRevision, StandingSubscription};
 pub use register::{Register, RegisterEntry, register_keys};
+pub use ride::{Ride, Selects};
 pub use subscriptions::SubscriptionWrite;

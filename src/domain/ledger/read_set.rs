@@ -60,6 +60,9 @@ impl Needs {
                 Change::MoveSubscription(delta) | Change::PassSubscription(delta) => {
                     needs.subscriptions.insert(delta.key.clone());
                 }
+                Change::Ride(ride) => {
+                    needs.subscriptions.insert(ride.key.clone());
+                }
                 Change::Record => {}
             }
         }

@@ -51,19 +51,12 @@ fn cover(draft: &mut EvidenceDraft, mut positions: Vec<Position>, rows: &Rows) {
         draft.records_root = Some(records_root(&digests));
     }
     draft.feeds = Feed::ALL.into_iter().filter(|feed| known.iter().any(|sent| sent.feed == *feed)).collect();
-    draft.positions = ranges(&positions);
+    draft.positions = PositionRange::join(positions);
 }
 
-/// Ascending positions as ranges that do not touch.
-fn ranges(positions: &[Position]) -> Vec<PositionRange> {
-    let mut ranges: Vec<PositionRange> = Vec::new();
-    for position in positions {
-        match ranges.last_mut() {
-            Some(range) if range.last + 1 == *position => range.last = *position,
-            _ => ranges.push(PositionRange { first: *position, last: *position }),
-        }
-    }
-    ranges
+/// What is recorded of a disclosure that rides along, but for what is not known yet.
+pub(super) fn disclosing(key: &SubscriptionKey, caller: &Caller) -> EvidenceDraft {
+    draft(ActKind::Disclose, Some(caller), key)
 }
 
 /// The act that records a disclosure. It is fenced: a gateway that lost the subscription discloses nothing.
@@ -117,17 +110,4 @@ pub(super) fn change(key: &SubscriptionKey, persist: &Persist, caller: Option<&C
         _ => Change::MoveSubscription(delta),
     };
     Act { change, evidence }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ranges_join_neighbours_alone() {
-        let joined = ranges(&[1, 2, 3, 5, 8, 9]);
-        let pairs: Vec<_> = joined.iter().map(|range| (range.first, range.last)).collect();
-        assert_eq!(pairs, [(1, 3), (5, 5), (8, 9)]);
-        assert!(ranges(&[]).is_empty());
-    }
 }

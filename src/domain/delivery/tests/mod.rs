@@ -82,6 +82,8 @@ pub(super) struct Host {
     pub inbox: BTreeMap<Position, Delivery>,
     /// Everything sent, in order.
     pub sent: Vec<Delivery>,
+    /// Positions of each batch whose disclosure was to be recorded.
+    pub reserved: Vec<Vec<Position>>,
     pub answers: BTreeMap<u64, Vec<SettledItem>>,
     pub lost: Vec<LostLease>,
     pub persists: Vec<Persist>,
@@ -107,6 +109,7 @@ impl Host {
             held: VecDeque::new(),
             inbox: BTreeMap::new(),
             sent: Vec::new(),
+            reserved: Vec::new(),
             answers: BTreeMap::new(),
             lost: Vec::new(),
             persists: Vec::new(),
@@ -200,7 +203,10 @@ impl Host {
         match output {
             Output::Persist(_) | Output::Reserve { .. } if self.hold => self.held.push_back(output),
             Output::Persist(persist) => self.commit(&persist),
-            Output::Reserve { batch_id, .. } => self.engine.committed(batch_id, self.now),
+            Output::Reserve { batch_id, deliveries } => {
+                self.reserved.push(deliveries.iter().map(|delivery| delivery.position).collect());
+                self.engine.committed(batch_id, self.now);
+            }
             Output::Send { deliveries, .. } => {
                 for delivery in deliveries {
                     self.inbox.insert(delivery.position, delivery);

@@ -10,6 +10,7 @@ mod attached;
 mod finished;
 mod obey;
 mod output;
+mod riding;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -23,6 +24,7 @@ use tokio::sync::{mpsc, watch};
 use self::{
     attached::{Attached, Attaching},
     finished::Finished,
+    riding::Riding,
 };
 use super::{
     super::Caller,
@@ -72,6 +74,7 @@ pub(super) struct Host {
     current: HashMap<Position, Revision>,
     work: FuturesUnordered<BoxFuture<'static, Finished>>,
     is_reading: bool,
+    riding: Option<Riding>,
     /// Wall clock at the start; time goes on by the monotonic clock, so that leases do not jump with the wall.
     epoch_of_time: (Micros, Duration),
     hold_until: Micros,
@@ -113,6 +116,7 @@ impl Host {
             current: HashMap::new(),
             work: FuturesUnordered::new(),
             is_reading: false,
+            riding: None,
             epoch_of_time: (now, parts.world.clock.monotonic()),
             hold_until: 0,
             next_heartbeat: now + HEARTBEAT,
@@ -152,6 +156,7 @@ impl Host {
                         break;
                     }
                     let head = *self.tail.borrow_and_update();
+                    self.hear_ride();
                     self.engine.appended(head);
                 }
                 () = tokio::time::sleep(wait) => self.tick(),
@@ -159,6 +164,7 @@ impl Host {
             }
         }
         self.leave("shutdown");
+        self.end_ride();
     }
 
     /// Ends when told to, when the stop grace is over, or when nobody has needed it for a while.
@@ -237,6 +243,7 @@ impl Host {
         let has_changed = !fresh.equals(&self.rights);
         self.rights = fresh;
         if has_changed {
+            self.end_ride();
             self.engine.permit(now, false);
             self.engine.permit(now, self.rights.allow_any(&self.row.spec.filter.feeds));
         }
@@ -264,6 +271,7 @@ impl Host {
         {
             self.read(want);
         }
+        self.offer_ride();
         let pause = self.engine.pause_reason();
         if pause != self.last_pause {
             self.last_pause = pause;
