@@ -107,7 +107,7 @@ pub struct StoreSection {
 
 impl Default for StoreSection {
     fn default() -> Self {
-        Self { path: "data/tongbao.sqlite".into(), readers: 4, page_cache_mib: 32, limit_mib: 0 }
+        Self { path: "data/tongbao.sqlite".into(), readers: 4, page_cache_mib: 16, limit_mib: 0 }
     }
 }
 

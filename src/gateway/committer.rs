@@ -55,7 +55,7 @@ impl Default for Bounds {
             group_acts: 512,
             group_bytes: 4 << 20,
             linger: Duration::ZERO,
-            page_bytes: 32 << 20,
+            page_bytes: 16 << 20,
         }
     }
 }

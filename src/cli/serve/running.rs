@@ -66,7 +66,7 @@ pub async fn start(checked: Checked, world: World) -> Result<Running, Failure> {
     let metrics = Arc::new(Metrics::new());
     let readiness = Arc::new(Ready { store: shared.clone(), tls: tls.clone(), world: world.clone() });
     let telemetry = Listener::open(config.telemetry.listen, metrics.clone(), readiness).await?;
-    let bounds = Bounds { page_bytes: usize::try_from(config.store.page_cache_mib).unwrap_or(32) << 20, ..Bounds::default() };
+    let bounds = Bounds { page_bytes: usize::try_from(config.store.page_cache_mib).unwrap_or(16) << 20, ..Bounds::default() };
     let committer = Committer::start(shared.clone(), world.clone(), bounds).await?;
     let (refusals, recorder) = RefusalLog::new(world.clone());
     let (stop, finish, tasks) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
