@@ -136,6 +136,23 @@ async fn what_an_old_stream_does_not_settle_in_time_goes_back_uncounted() {
 }
 
 #[tokio::test]
+async fn a_stream_is_told_to_go_before_its_connection_is_cut_for_its_age() {
+    let settings = "max_connection_age_seconds = 1\nconnection_age_grace_seconds = 20";
+    let mut exchange = Exchange::open_with(|house| set(house, "limits", settings)).await;
+    exchange.feeds("gacc").create(subscription("carried")).await.expect("made");
+    exchange.publish(PUBLISHER, vec![nonconformity(PUBLISHER, 1)]).await;
+    let connection = exchange.connection("gacc");
+    let mut stream = Stream::open(&connection, open("carried", 1)).await.expect("open");
+    let batch = stream.batch().await;
+    assert_eq!(stream.go_away().await.reason, "max_age");
+    assert_eq!(stream.settle(vec![ack(&batch[0])]).await, [SettleResult::Ok]);
+    // The channel opens another connection for the next stream by itself.
+    let again = Stream::open(&connection, open("carried", 1)).await.expect("open again");
+    assert_eq!(again.opened.status.map(|status| status.floor), Some(1));
+    exchange.stop().await;
+}
+
+#[tokio::test]
 async fn a_peer_that_vanishes_is_found_and_its_session_detached() {
     let mut exchange = Exchange::open_with(|house| set(house, "limits", "keepalive_seconds = 1")).await;
     exchange.feeds("gacc").create(subscription("gone")).await.expect("made");

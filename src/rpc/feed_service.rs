@@ -19,6 +19,7 @@ use crate::{
         subscribe::{Event, FetchRequest, Session},
     },
     proto::{self, feed_service_server::FeedService, subscribe_request::Message},
+    tls::Peer,
     wire,
 };
 
@@ -28,14 +29,13 @@ const STREAM_QUEUE: usize = 1_024;
 /// The service over a gateway.
 pub struct FeedDoor {
     gateway: Arc<Gateway>,
-    ages: Option<Age>,
+    ages: Age,
 }
 
 impl FeedDoor {
     /// Opens it.
     pub fn new(gateway: Arc<Gateway>, limits: &Limits) -> Self {
-        let ages = limits.max_stream_age.map(|most| Age { most, grace: limits.stream_age_grace });
-        Self { gateway, ages }
+        Self { gateway, ages: Age::of(limits) }
     }
 
     async fn create(&self, caller: &Caller, request: &proto::CreateSubscriptionRequest) -> Result<proto::Subscription, Refused> {
@@ -148,6 +148,7 @@ impl FeedService for FeedDoor {
 
     async fn subscribe(&self, request: Request<Streaming<proto::SubscribeRequest>>) -> Result<Response<Responses>, Status> {
         let caller = caller(&request)?;
+        let connected_for = request.extensions().get::<Arc<Peer>>().map_or(Duration::ZERO, |peer| peer.since.elapsed());
         let mut requests = request.into_inner();
         let first = requests.next().await.transpose()?.and_then(|request| request.message);
         let Some(Message::Open(open)) = first else {
@@ -163,7 +164,9 @@ impl FeedService for FeedDoor {
             Ok(opened) => opened,
             Err(refused) => return Err(refuse(&self.gateway, &caller, &refused)),
         };
-        let reading = Reading { session, gateway: self.gateway.clone(), caller, age: self.ages };
+        let draw = u64::from_be_bytes(self.gateway.world.random());
+        let term = self.ages.of_one(draw, connected_for);
+        let reading = Reading { session, gateway: self.gateway.clone(), caller, term };
         Ok(Response::new(reading.begin(requests, events)))
     }
 

@@ -13,7 +13,7 @@ use tokio::{
 use tokio_stream::{Stream, StreamExt as _, wrappers::ReceiverStream};
 use tonic::{Status, Streaming};
 
-use super::{answer::refuse, feed_events, feed_requests};
+use super::{Limits, answer::refuse, feed_events, feed_requests};
 use crate::{
     gateway::{
         Caller, Gateway, Refused,
@@ -25,26 +25,58 @@ use crate::{
 /// A consumer whose stream is too old comes again after this long, milliseconds.
 const AFTER_MAX_AGE_MS: u64 = 100;
 
+/// The transport says that a connection is too old at its own time; a stream is told so much later.
+const AFTER_TRANSPORT: Duration = Duration::from_secs(1);
+
 /// What leaves by the stream.
 pub(super) type Responses = Pin<Box<dyn Stream<Item = Result<proto::SubscribeResponse, Status>> + Send>>;
 
 /// What the reading task says to the consumer itself.
 type Words = mpsc::Sender<Result<proto::SubscribeResponse, Status>>;
 
-/// How old a stream may become.
+/// How old a stream may become: until it, or the connection that carries it, is too old.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Age {
-    /// Give or take a tenth.
-    pub most: Duration,
+    /// Of the stream, give or take a tenth.
+    most: Option<Duration>,
     /// Time to settle then.
-    pub grace: Duration,
+    grace: Duration,
+    /// Of the connection.
+    connection: Option<Duration>,
+    /// Time until a connection that is too old is cut.
+    connection_grace: Duration,
+}
+
+/// When a stream is told to go, and how long it has then; from now on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Term {
+    until: Duration,
+    grace: Duration,
 }
 
 impl Age {
-    /// The age of one stream: between nine and eleven tenths, so that streams opened together do not all come again together.
-    fn of_one(self, draw: u64) -> Duration {
+    /// The ages of streams and connections as the limits have them; `None` = neither ends.
+    pub(super) fn of(limits: &Limits) -> Self {
+        let Limits { max_stream_age, stream_age_grace, max_connection_age, connection_age_grace, .. } = limits.clone();
+        Self {
+            most: max_stream_age,
+            grace: stream_age_grace,
+            connection: max_connection_age,
+            connection_grace: connection_age_grace,
+        }
+    }
+
+    /// The term of one stream on a connection of this age: between nine and eleven tenths, so that streams opened together do not
+    /// all come again together, but no longer than the connection has. `None` = it has none.
+    pub(super) fn of_one(self, draw: u64, connection: Duration) -> Option<Term> {
         let thousandths = 900 + u32::try_from(draw % 201).unwrap_or(0);
-        (self.most / 1_000).saturating_mul(thousandths)
+        let own = self.most.map(|most| Term { until: (most / 1_000).saturating_mul(thousandths), grace: self.grace });
+        // Told after the transport's own word, so that who comes again does so by another connection.
+        let carried = self.connection.map(|most| Term {
+            until: most.saturating_sub(connection) + AFTER_TRANSPORT.min(self.connection_grace / 4),
+            grace: self.grace.min(self.connection_grace / 2),
+        });
+        own.into_iter().chain(carried).min_by_key(|term| term.until)
     }
 }
 
@@ -54,7 +86,7 @@ pub(super) struct Reading {
     pub gateway: Arc<Gateway>,
     pub caller: Arc<Caller>,
     /// `None` = it may become as old as it likes.
-    pub age: Option<Age>,
+    pub term: Option<Term>,
 }
 
 impl Reading {
@@ -69,17 +101,16 @@ impl Reading {
 
     /// Reads what the consumer says until its side ends; then the session is dropped, which detaches it.
     async fn read(self, mut requests: Streaming<proto::SubscribeRequest>, words: Words) {
-        let draw = u64::from_be_bytes(self.gateway.world.random());
-        let mut next = self.age.map(|age| Instant::now() + age.of_one(draw));
+        let mut next = self.term.map(|term| Instant::now() + term.until);
         let mut is_leaving = false;
         loop {
             let message = tokio::select! {
                 message = requests.next() => message,
                 () = words.closed() => return,
                 () = until(next) => {
-                    let Some(age) = self.age.filter(|_| !is_leaving) else { return };
+                    let Some(term) = self.term.filter(|_| !is_leaving) else { return };
                     is_leaving = true;
-                    next = Some(Instant::now() + age.grace);
+                    next = Some(Instant::now() + term.grace);
                     // The queue has room for it. Deliveries that wait ahead of it are the consumer's to settle.
                     let _ = words.try_send(Ok(feed_events::go_away("max_age", AFTER_MAX_AGE_MS)));
                     self.session.drain().await;
@@ -130,14 +161,34 @@ async fn until(then: Option<Instant>) {
 mod tests {
     use super::*;
 
+    const HOUR: Duration = Duration::from_hours(1);
+    const MINUTE: Duration = Duration::from_mins(1);
+
+    fn age() -> Age {
+        Age { most: Some(HOUR), grace: MINUTE, connection: None, connection_grace: MINUTE }
+    }
+
     #[test]
     fn ages_spread_over_a_fifth() {
-        let age = Age { most: Duration::from_hours(1), grace: Duration::ZERO };
-        assert_eq!(age.of_one(0), Duration::from_mins(54));
-        assert_eq!(age.of_one(100), Duration::from_hours(1));
-        assert_eq!(age.of_one(200), Duration::from_mins(66));
-        assert_eq!(age.of_one(201), age.of_one(0));
-        let long = Age { most: Duration::MAX, grace: Duration::ZERO };
-        assert!(long.of_one(200) > Duration::from_hours(1));
+        let of = |draw| age().of_one(draw, Duration::ZERO).expect("a term");
+        assert_eq!(of(0), Term { until: Duration::from_mins(54), grace: MINUTE });
+        assert_eq!((of(100).until, of(200).until), (HOUR, Duration::from_mins(66)));
+        assert_eq!(of(201), of(0));
+        let long = Age { most: Some(Duration::MAX), ..age() };
+        assert!(long.of_one(200, HOUR).expect("a term").until > HOUR);
+        assert_eq!(Age { most: None, ..age() }.of_one(7, HOUR), None);
+    }
+
+    #[test]
+    fn a_stream_goes_with_its_connection_soon_after_the_transport_said_so_and_before_the_cut() {
+        let of = |age: Age, old| age.of_one(100, old).expect("a term");
+        let carried = Age { connection: Some(2 * HOUR), ..age() };
+        assert_eq!(of(carried, Duration::ZERO).until, HOUR, "its own age comes first");
+        let late = of(carried, Duration::from_mins(119));
+        assert_eq!(late, Term { until: MINUTE + AFTER_TRANSPORT, grace: MINUTE / 2 });
+        assert!(late.until + late.grace < MINUTE + MINUTE, "before the cut");
+        assert_eq!(of(carried, 3 * HOUR).until, AFTER_TRANSPORT);
+        let alone = Age { most: None, connection: Some(HOUR), ..age() };
+        assert_eq!(of(alone, Duration::ZERO).until, HOUR + AFTER_TRANSPORT);
     }
 }

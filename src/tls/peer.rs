@@ -1,6 +1,6 @@
 //! The other side of a connection: what its certificate says, read once, and whether it is still trusted.
 
-use std::{net::SocketAddr, sync::OnceLock};
+use std::{net::SocketAddr, sync::OnceLock, time::Instant};
 
 use rustls::pki_types::CertificateDer;
 use tokio_util::sync::CancellationToken;
@@ -64,6 +64,8 @@ pub struct Peer {
     pub serial: String,
     /// The certificate's last moment.
     pub not_after: Micros,
+    /// When its handshake was done, by the monotonic clock.
+    pub since: Instant,
     pub(super) chain: Vec<CertificateDer<'static>>,
     ended: CancellationToken,
     distrust: OnceLock<Distrust>,
@@ -92,6 +94,7 @@ impl Peer {
             uris,
             serial: hex(certificate.raw_serial()),
             not_after: micros(certificate.validity().not_after),
+            since: Instant::now(),
             chain: chain.iter().map(|certificate| certificate.clone().into_owned()).collect(),
             ended: CancellationToken::new(),
             distrust: OnceLock::new(),
