@@ -45,11 +45,6 @@ pub(super) struct Change {
 }
 
 impl Change {
-    /// Another session takes the place of the one that is attached: nothing more goes to that one.
-    pub(super) fn replaces(&self) -> bool {
-        matches!(self.goal, Goal::Attach { resumed: false, .. })
-    }
-
     /// The session that this change attaches.
     pub(super) fn attaching(&self) -> Option<&Session> {
         match &self.goal {
@@ -75,6 +70,8 @@ impl Engine {
                         return;
                     }
                 }
+                // The disclosures under way are fenced by the epoch that it raises: it waits until they are decided.
+                Some(Job::Attach(_)) if !self.batches.is_empty() => return,
                 Some(_) => match self.jobs.pop_front() {
                     Some(Job::Attach(attach)) => self.plan_attach(attach),
                     Some(Job::Detach { id, drained }) => self.leave(id, drained),

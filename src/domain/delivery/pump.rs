@@ -1,7 +1,6 @@
 //! What is sent next: within the windows, in order, suspects alone.
 
 use super::{
-    change::Change,
     engine::Engine,
     lease::Stage,
     messages::{Delivery, LossReason, LostLease, Output, PauseReason, Token},
@@ -50,14 +49,19 @@ impl Engine {
         if !self.permitted {
             return Some(PauseReason::NotPermitted);
         }
-        let replaced = self.change.as_ref().is_some_and(Change::replaces);
-        if replaced || self.attached().is_none_or(|session| session.draining) {
+        // A disclosure is fenced by the epoch: none is begun that an attach on its way would overtake.
+        if self.coming().is_some() || !self.is_served() {
             return Some(PauseReason::NoConsumer);
         }
         if self.paused {
             return Some(PauseReason::Paused);
         }
         self.state.circuit_open_since.map(|_| PauseReason::CircuitOpen)
+    }
+
+    /// Somebody is there to take deliveries.
+    fn is_served(&self) -> bool {
+        self.attached().is_some_and(|session| !session.draining)
     }
 
     /// Deliveries that may still go out, by count.
@@ -198,14 +202,15 @@ impl Engine {
             self.store_answers();
         }
         self.send_committed();
+        self.advance();
     }
 
     fn send_committed(&mut self) {
         while self.batches.front().is_some_and(|batch| batch.committed) {
             let Some(Batch { id, mut deliveries, .. }) = self.batches.pop_front() else { return };
             // What was reserved before a pause is disclosed already; it goes unless there is nobody to take it.
-            let gone = matches!(self.standstill(), Some(PauseReason::NotPermitted | PauseReason::NoConsumer));
-            let session = self.attached().filter(|_| !gone).map(|session| session.id);
+            let goes = self.permitted && self.is_served();
+            let session = self.attached().filter(|_| goes).map(|session| session.id);
             let Some(session) = session else {
                 self.unreserve(id, &deliveries);
                 continue;
@@ -228,6 +233,7 @@ impl Engine {
             self.unreserve(batch_id, &batch.deliveries);
         }
         self.send_committed();
+        self.advance();
     }
 
     fn is_reserved(&self, delivery: &Delivery, batch: u64) -> bool {

@@ -85,7 +85,7 @@ impl Engine {
     }
 
     /// The session whose attach is queued or under way.
-    fn coming(&self) -> Option<&Session> {
+    pub(super) fn coming(&self) -> Option<&Session> {
         let queued = self.jobs.iter().rev().find_map(|job| match job {
             Job::Attach(attach) => Some(&attach.session),
             _ => None,

@@ -183,6 +183,28 @@ fn the_same_session_keeps_its_leases() {
 }
 
 #[test]
+fn no_disclosure_is_overtaken_by_an_attach() {
+    // The session comes back before its broken stream was noticed, while there is something to send.
+    for session in [ONE, TWO] {
+        let mut host = Host::with(spec(), &[]);
+        host.hold = true;
+        host.publish(&["a"]);
+        let consumer = "gacc/again".to_owned();
+        host.engine.attach(host.now, session, consumer, WIDE, false, true).expect("attached");
+        host.publish(&["b"]);
+        let is_reserve = |output: &Output| matches!(output, Output::Reserve { .. });
+        assert_eq!(host.held.iter().map(is_reserve).collect::<Vec<_>>(), [true], "the attach waits for it");
+        host.let_go(true);
+        assert_eq!(host.held.iter().map(is_reserve).collect::<Vec<_>>(), [false], "and nothing is reserved under the old epoch");
+        host.let_go(true);
+        assert_eq!(host.attached.last(), Some(&(session, 2, session == ONE)));
+        while host.let_go(true) {}
+        assert!(host.out().contains(&2) || session == TWO);
+        assert_eq!(host.sent.iter().map(|delivery| delivery.token.epoch).max(), Some(2));
+    }
+}
+
+#[test]
 fn a_session_lost_with_one_out_counts_it() {
     let mut host = Host::with(spec(), &["a"]);
     host.engine.detach(host.now, ONE, false);
