@@ -1,14 +1,19 @@
 //! Tests of the engine: a host in memory that reads, commits and sends at once, or when a test says so.
 
+mod checker;
+mod corrupt;
+mod driver;
 mod history;
+mod judge;
 mod lag;
 mod model;
 mod order;
 mod pitfalls;
+mod seen;
 mod sessions;
 mod verbs;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::*;
 use crate::domain::{
@@ -68,6 +73,8 @@ pub(super) fn fresh_state(spec: SubscriptionSpec) -> SubscriptionState {
 pub(super) struct Host {
     /// Order key and size at each position from 1; `None` = not for this subscription.
     pub ledger: Vec<Option<(String, u64)>>,
+    /// What the reader passes over, since a snapshot has a later revision of it.
+    pub superseded: BTreeSet<Position>,
     pub stored: SubscriptionState,
     pub letters: BTreeMap<Position, DeadLetter>,
     pub engine: Engine,
@@ -99,6 +106,7 @@ impl Host {
         let stored = fresh_state(spec);
         Self {
             ledger: Vec::new(),
+            superseded: BTreeSet::new(),
             engine: Engine::load(stored.clone(), 7),
             stored,
             letters: BTreeMap::new(),
@@ -140,6 +148,9 @@ impl Host {
     }
 
     pub fn candidate(&self, position: Position) -> Option<Candidate> {
+        if self.superseded.contains(&position) {
+            return None;
+        }
         let (key, bytes) = self.ledger.get(usize::try_from(position).ok()?.checked_sub(1)?)?.as_ref()?;
         Some(Candidate {
             position,
