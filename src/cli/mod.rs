@@ -21,6 +21,7 @@ pub mod house;
 pub mod output;
 mod publish;
 mod pull;
+mod read;
 mod screen;
 pub mod serve;
 mod subscribe;
@@ -108,6 +109,8 @@ pub enum Command {
     Subscriptions(subscriptions::Arguments),
     /// 死信：查看、重投、丢弃 · Dead letters: list, redrive, discard.
     DeadLetters(dead_letters::Arguments),
+    /// 按位置读取台账 · Read the ledger by position.
+    Read(Box<read::Arguments>),
     /// 按统一社会信用代码查询企业档案 · Read the files of enterprises by credit code.
     Pull(pull::Arguments),
     /// 审单：比对两份名单 · Screen an export declaration.
@@ -132,6 +135,7 @@ impl Command {
             Self::Subscribe(arguments) => Box::pin(subscribe::run(*arguments, context)).await,
             Self::Subscriptions(arguments) => subscriptions::run(arguments, context).await,
             Self::DeadLetters(arguments) => dead_letters::run(arguments, context).await,
+            Self::Read(arguments) => read::run(*arguments, context).await,
             Self::Pull(arguments) => pull::run(arguments, context).await,
             Self::Screen(arguments) => screen::run(arguments, context).await,
             Self::Evidence(arguments) => evidence::run(arguments, context).await,

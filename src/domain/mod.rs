@@ -2,6 +2,7 @@
 
 pub mod attributes;
 pub mod credit_code;
+pub mod cursor;
 pub mod customs;
 pub mod dates;
 pub mod delivery;

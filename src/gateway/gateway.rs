@@ -8,9 +8,11 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Caller, Class, Refused,
     committer::{Committer, Done},
+    disclosure::DisclosureLog,
     evidence::EvidenceDesk,
     policy::Policy,
     pull::PullDesk,
+    read::ReadDesk,
     reader::Reader,
     refusals::RefusalLog,
     screen::ScreeningDesk,
@@ -71,6 +73,8 @@ pub struct Gateway {
     pub(super) unary: UnarySessions,
     /// Looking up.
     pub pull: PullDesk,
+    /// Reading by position.
+    pub read: ReadDesk,
     /// Screening.
     pub screening: ScreeningDesk,
     /// The evidence log.
@@ -95,6 +99,11 @@ impl Gateway {
         });
         let reader = Reader { store: store.clone(), tail: tail.clone(), codec, register: register.clone(), world: world.clone() };
         Self {
+            read: ReadDesk::new(
+                reader.clone(),
+                committer.pages(),
+                DisclosureLog { committer: committer.clone(), world: world.clone() },
+            ),
             pull: PullDesk::new(reader.clone(), committer.clone()),
             screening: ScreeningDesk::new(reader, committer.clone(), screening),
             evidence: EvidenceDesk::new(store.clone(), committer.clone(), signer),

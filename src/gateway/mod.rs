@@ -16,6 +16,7 @@ mod paging;
 pub mod policy;
 pub mod publish;
 pub mod pull;
+pub mod read;
 pub mod reader;
 pub mod refusals;
 mod refused;

@@ -43,7 +43,7 @@ const fn row(name: &'static str, access: Access, shape: Shape) -> Method {
 const AUDIT: Access = Access::Operator(OperatorRole::Audit);
 
 /// The table, by name in ascending order.
-pub static METHODS: [Method; 26] = [
+pub static METHODS: [Method; 27] = [
     row("grpc.health.v1.Health/Check", Access::AnyCertificate, Shape::Unary),
     row("grpc.health.v1.Health/Watch", Access::AnyCertificate, Shape::Streaming),
     row("grpc.reflection.v1.ServerReflection/ServerReflectionInfo", Access::AnyCertificate, Shape::Streaming),
@@ -59,6 +59,7 @@ pub static METHODS: [Method; 26] = [
     row("tongbao.v1.FeedService/ListDeadLetters", Access::System, Shape::Unary),
     row("tongbao.v1.FeedService/ListFeeds", Access::System, Shape::Unary),
     row("tongbao.v1.FeedService/ListSubscriptions", Access::System, Shape::Unary),
+    row("tongbao.v1.FeedService/Read", Access::System, Shape::Streaming),
     row("tongbao.v1.FeedService/RedriveDeadLetters", Access::System, Shape::Unary),
     row("tongbao.v1.FeedService/Settle", Access::System, Shape::Unary),
     row("tongbao.v1.FeedService/Subscribe", Access::System, Shape::Streaming),

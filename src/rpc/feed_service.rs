@@ -3,19 +3,20 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
-use tokio_stream::StreamExt as _;
+use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{
     Limits,
     answer::{answer, refuse},
     caller, feed_events, feed_requests,
-    feed_stream::{Age, Reading, Responses},
+    feed_stream::{Age, Reading, Responses, Term},
+    read_stream,
 };
 use crate::{
     domain::violation::Findings,
     gateway::{
-        Caller, Gateway, Refused,
+        Caller, Gateway, Refused, read,
         subscribe::{Event, FetchRequest, Session},
     },
     proto::{self, feed_service_server::FeedService, subscribe_request::Message},
@@ -94,6 +95,16 @@ impl FeedDoor {
         Ok(proto::SettleResponse { settled: Some(feed_events::settled(settlements.request_id, results)) })
     }
 
+    /// How long a stream that begins now may stay.
+    fn term<T>(&self, request: &Request<T>) -> Option<Term> {
+        let connected_for = request.extensions().get::<Arc<Peer>>().map_or(Duration::ZERO, |peer| peer.since.elapsed());
+        self.ages.of_one(u64::from_be_bytes(self.gateway.world.random()), connected_for)
+    }
+
+    async fn open_reading(&self, caller: &Arc<Caller>, asked: &proto::ReadRequest) -> Result<read::Reading, Refused> {
+        self.gateway.read.open(caller.clone(), read_stream::request(asked)?).await
+    }
+
     async fn open(&self, caller: &Caller, open: &proto::Open) -> Result<(Session, mpsc::Receiver<Event>), Refused> {
         let request = feed_requests::attach(open)?;
         self.gateway.attach(caller, &open.subscription, request, STREAM_QUEUE).await
@@ -103,6 +114,7 @@ impl FeedDoor {
 #[tonic::async_trait]
 impl FeedService for FeedDoor {
     type SubscribeStream = Responses;
+    type ReadStream = ReceiverStream<Result<proto::ReadResponse, Status>>;
 
     async fn list_feeds(&self, request: Request<proto::ListFeedsRequest>) -> Result<Response<proto::ListFeedsResponse>, Status> {
         let caller = caller(&request)?;
@@ -148,7 +160,7 @@ impl FeedService for FeedDoor {
 
     async fn subscribe(&self, request: Request<Streaming<proto::SubscribeRequest>>) -> Result<Response<Responses>, Status> {
         let caller = caller(&request)?;
-        let connected_for = request.extensions().get::<Arc<Peer>>().map_or(Duration::ZERO, |peer| peer.since.elapsed());
+        let term = self.term(&request);
         let mut requests = request.into_inner();
         let first = requests.next().await.transpose()?.and_then(|request| request.message);
         let Some(Message::Open(open)) = first else {
@@ -164,10 +176,16 @@ impl FeedService for FeedDoor {
             Ok(opened) => opened,
             Err(refused) => return Err(refuse(&self.gateway, &caller, &refused)),
         };
-        let draw = u64::from_be_bytes(self.gateway.world.random());
-        let term = self.ages.of_one(draw, connected_for);
         let reading = Reading { session, gateway: self.gateway.clone(), caller, term };
         Ok(Response::new(reading.begin(requests, events)))
+    }
+
+    async fn read(&self, request: Request<proto::ReadRequest>) -> Result<Response<Self::ReadStream>, Status> {
+        let caller = caller(&request)?;
+        let term = self.term(&request);
+        let opened = self.open_reading(&caller, request.get_ref()).await;
+        let answers = opened.map(|reading| read_stream::open(self.gateway.clone(), caller.clone(), reading, term));
+        answer(&self.gateway, &caller, answers.map(ReceiverStream::new))
     }
 
     async fn fetch(&self, request: Request<proto::FetchRequest>) -> Result<Response<proto::FetchResponse>, Status> {

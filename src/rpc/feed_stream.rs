@@ -50,7 +50,7 @@ pub(super) struct Age {
 /// When a stream is told to go, and how long it has then; from now on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Term {
-    until: Duration,
+    pub until: Duration,
     grace: Duration,
 }
 
@@ -150,7 +150,7 @@ impl Reading {
 }
 
 /// Waits until then; `None` = for ever.
-async fn until(then: Option<Instant>) {
+pub(super) async fn until(then: Option<Instant>) {
     match then {
         Some(then) => sleep_until(then).await,
         None => std::future::pending().await,

@@ -23,6 +23,7 @@ mod listener;
 mod lookup_service;
 mod publish_service;
 mod publish_stream;
+mod read_stream;
 mod refusals;
 mod routes;
 mod screening_service;

@@ -30,9 +30,7 @@ pub fn read_spec(
 }
 
 fn read_settings(settings: &proto::SubscriptionSettings, findings: &mut Findings) -> SubscriptionSpec {
-    let empty = proto::Filter::default();
-    let filter = settings.filter.as_ref().unwrap_or(&empty);
-    let filter = findings.within("filter", |findings| read_filter(filter, findings));
+    let filter = findings.within("filter", |findings| read_filter(settings.filter.as_ref(), findings));
     let lease_s = bounded("lease_seconds", settings.lease_seconds, 30, 5..=43_200, findings);
     let total_default = 3_600.max(lease_s);
     let lease_total_s = bounded("lease_total_seconds", settings.lease_total_seconds, total_default, lease_s..=43_200, findings);
@@ -72,7 +70,10 @@ fn read_settings(settings: &proto::SubscriptionSettings, findings: &mut Findings
     }
 }
 
-fn read_filter(filter: &proto::Filter, findings: &mut Findings) -> Filter {
+/// Reads a filter; none selects everything.
+pub fn read_filter(filter: Option<&proto::Filter>, findings: &mut Findings) -> Filter {
+    let empty = proto::Filter::default();
+    let filter = filter.unwrap_or(&empty);
     let mut feeds = each("feeds", &filter.feeds, findings, |name| Feed::parse(name));
     feeds.sort_unstable();
     feeds.dedup();

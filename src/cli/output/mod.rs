@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 pub use json::json_of;
 pub use moment::{MomentError, latest_moment_in, show_moment};
-pub use record::{content_lines, kind_name, subject_of};
+pub use record::{content_lines, kind_name, record_line, subject_of};
 
 use super::Context;
 

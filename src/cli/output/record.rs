@@ -2,6 +2,7 @@
 
 use prost::Message as _;
 
+use super::show_moment;
 use crate::{
     domain::violation::Lang,
     proto::{
@@ -106,6 +107,26 @@ pub fn content_lines(record: &Record) -> String {
         Open::Notice(it) => joined([it.severity.as_str(), &it.text]),
         Open::Unreadable => String::new(),
     }
+}
+
+/// A revision in a line, fields parted by tabs: position, time, kind, id and revision, marks and subject, content. A mark is
+/// whether it is set, and its words in Chinese and in English.
+pub fn record_line(record: &Record, marks: &[(bool, &str, &str)], lang: Lang) -> String {
+    let mut set = String::new();
+    for (_, zh, en) in marks.iter().filter(|(is_set, ..)| *is_set) {
+        set.push_str(if lang == Lang::Zh { zh } else { en });
+    }
+    format!(
+        "{}\t{}\t{}\t{} r{}\t{set}{}\t{}",
+        record.position,
+        show_moment(record.committed_at_us),
+        kind_name(record, lang),
+        record.record_id,
+        record.revision,
+        subject_of(record),
+        content_lines(record)
+    )
+    .replace('\n', " ")
 }
 
 #[cfg(test)]

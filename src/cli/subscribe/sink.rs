@@ -13,7 +13,7 @@ use super::exec;
 use crate::{
     cli::{
         Context, Exit, Failure,
-        output::{content_lines, json_of, kind_name, show_moment, subject_of},
+        output::{json_of, record_line},
     },
     client::{Settle, Taken},
     domain::violation::Lang,
@@ -125,27 +125,12 @@ pub(super) fn shown(delivery: &Delivery) -> Value {
 
 fn line(delivery: &Delivery, lang: Lang) -> String {
     let Some(record) = &delivery.record else { return String::new() };
-    let mut marks = String::new();
-    for (set, zh, en) in [
+    let marks = [
         (delivery.recall, "【撤回】", "RECALL "),
         (delivery.redriven, "【重投】", "REDRIVEN "),
         (delivery.left_filter, "【不再符合条件】", "LEFT FILTER "),
-    ] {
-        if set {
-            marks.push_str(if lang == Lang::Zh { zh } else { en });
-        }
-    }
-    format!(
-        "{}\t{}\t{}\t{} r{}\t{marks}{}\t{}",
-        record.position,
-        show_moment(record.committed_at_us),
-        kind_name(record, lang),
-        record.record_id,
-        record.revision,
-        subject_of(record),
-        content_lines(record)
-    )
-    .replace('\n', " ")
+    ];
+    record_line(record, &marks, lang)
 }
 
 /// By position, which names a revision for good: sorted as they came, and a repetition overwrites itself.
