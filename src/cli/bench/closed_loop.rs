@@ -16,7 +16,7 @@ use super::{
     figures::{Reading, enter, histogram},
     site::{Site, Watch},
 };
-use crate::{cli::Failure, client::ClientError};
+use crate::cli::Failure;
 
 /// How long to ask: until either is reached.
 #[derive(Debug, Clone, Copy)]
@@ -38,14 +38,15 @@ struct Meter {
 }
 
 /// Asks with numbers from 0. The warm-up, which is not counted, ends after its time or a tenth of the count.
-pub(super) async fn closed_loop<F>(
+pub(super) async fn closed_loop<F, E>(
     site: &Site<'_>,
     what: impl Into<String>,
     bounds: Bounds,
     ask: impl Fn(u64) -> F,
 ) -> Result<Reading, Failure>
 where
-    F: Future<Output = Result<(), ClientError>>,
+    F: Future<Output = Result<(), E>>,
+    E: Into<Failure>,
 {
     let next = AtomicU64::new(0);
     let meter = Mutex::new(Meter { since: None, counted: 0, latency: histogram()? });
@@ -56,12 +57,12 @@ where
         loop {
             let (number, asked) = (next.fetch_add(1, Ordering::Relaxed), site.now());
             if number >= bounds.count || asked >= end {
-                return Ok::<_, ClientError>(());
+                return Ok::<_, Failure>(());
             }
             if number >= bounds.count / 10 || asked >= warm_at {
                 locked().since.get_or_insert_with(|| (asked, site.watch()));
             }
-            ask(number).await?;
+            ask(number).await.map_err(Into::into)?;
             let mut meter = locked();
             if meter.since.is_some_and(|(since, _)| asked >= since) {
                 meter.counted += 1;

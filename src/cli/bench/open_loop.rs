@@ -16,7 +16,7 @@ use super::{
     figures::{enter, histogram},
     site::Site,
 };
-use crate::{cli::Failure, client::ClientError, clock::Clock};
+use crate::{cli::Failure, clock::Clock};
 
 /// Acts that may be unanswered; beyond that the next ones wait, late by their schedule.
 const UNANSWERED: usize = 20_000;
@@ -62,9 +62,10 @@ pub(super) struct Sent {
 }
 
 /// Does `act` with the indexes of the schedule, each when it is due.
-pub(super) async fn open_loop<F>(site: &Site<'_>, schedule: Schedule, act: impl Fn(u64) -> F) -> Result<Sent, Failure>
+pub(super) async fn open_loop<F, E>(site: &Site<'_>, schedule: Schedule, act: impl Fn(u64) -> F) -> Result<Sent, Failure>
 where
-    F: Future<Output = Result<(), ClientError>> + Send + 'static,
+    F: Future<Output = Result<(), E>> + Send + 'static,
+    E: Into<Failure>,
 {
     let mut sent = Sent { answered: histogram()?, begun: histogram()? };
     let mut running = JoinSet::new();
@@ -77,7 +78,7 @@ where
         }
         if let Some(act) = prepared.take() {
             let clock = site.clock();
-            running.spawn(async move { act.await.map(|()| schedule.lateness(index, clock.monotonic())) });
+            running.spawn(async move { act.await.map(|()| schedule.lateness(index, clock.monotonic())).map_err(Into::into) });
         }
         // Made ahead, so that making it is not part of its latency.
         prepared = Some(act(index + 1));
@@ -94,9 +95,9 @@ where
     Ok(sent)
 }
 
-type Ended = Result<Result<Option<Duration>, ClientError>, tokio::task::JoinError>;
+type Ended = Result<Result<Option<Duration>, Failure>, tokio::task::JoinError>;
 
-async fn note_next(running: &mut JoinSet<Result<Option<Duration>, ClientError>>, sent: &mut Sent) -> Result<(), Failure> {
+async fn note_next(running: &mut JoinSet<Result<Option<Duration>, Failure>>, sent: &mut Sent) -> Result<(), Failure> {
     match running.join_next().await {
         Some(ended) => note(ended, sent),
         None => Ok(()),

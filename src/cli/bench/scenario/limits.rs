@@ -3,16 +3,13 @@
 use std::path::Path;
 
 use super::super::{
+    broken,
     closed_loop::{Bounds, closed_loop},
     data::PAYLOAD_BYTES,
     figures::{Reading, Spent, enter, histogram},
     site::Site,
 };
-use crate::{
-    cli::Failure,
-    client::{ClientError, Feeds},
-    store::sqlite::BareWriter,
-};
+use crate::{cli::Failure, client::Feeds, store::sqlite::BareWriter};
 
 /// Calls of one measure at most.
 const CALLS: u64 = 1_000_000;
@@ -45,7 +42,7 @@ async fn bare_calls(site: &Site<'_>, in_flight: u64) -> Result<Reading, Failure>
             if connection.is_serving("").await? {
                 Ok(())
             } else {
-                Err(ClientError::Broken("the gateway does not serve".to_owned()))
+                Err(broken("网关不在服务", "the gateway does not serve"))
             }
         }
     })

@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::super::{
+    broken,
     closed_loop::{Bounds, closed_loop},
     data::PUBLISHER,
     figures::{Reading, Spent, enter, histogram},
@@ -12,7 +13,7 @@ use super::super::{
 };
 use crate::{
     cli::{Failure, output::progress},
-    client::{ClientError, Publisher, PublisherOptions, StreamOptions},
+    client::{Publisher, PublisherOptions, StreamOptions},
     proto::{PublishResponse, Record},
 };
 
@@ -95,7 +96,7 @@ async fn in_batches(
         .map(|batch| async move {
             let asked = site.now();
             publish(site, publisher, batch).await?;
-            Ok::<_, ClientError>(site.now().saturating_sub(asked))
+            Ok::<_, Failure>(site.now().saturating_sub(asked))
         })
         .buffer_unordered(IN_FLIGHT)
         .try_for_each(|took| {
@@ -106,17 +107,18 @@ async fn in_batches(
     Ok(site.since(watch))
 }
 
-async fn publish(site: &Site<'_>, publisher: &Publisher, records: Vec<Record>) -> Result<(), ClientError> {
+async fn publish(site: &Site<'_>, publisher: &Publisher, records: Vec<Record>) -> Result<(), Failure> {
     let (answer, _) = publisher.publish_batch(records).await?;
     stands(site, &answer)
 }
 
 /// A duplicate costs next to nothing: it must not pass for a publish.
-fn stands(site: &Site<'_>, answer: &PublishResponse) -> Result<(), ClientError> {
+fn stands(site: &Site<'_>, answer: &PublishResponse) -> Result<(), Failure> {
     let fresh = answer.records.iter().filter(|record| !record.duplicate).count();
     site.count_stored(fresh as u64);
     if fresh == answer.records.len() {
         return Ok(());
     }
-    Err(ClientError::Broken("the gateway has these records already: measure with another --seed".to_owned()))
+    let en = "the gateway has these records already: measure with another --seed";
+    Err(broken("网关已有这些记录：请换一个 --seed 再测", en))
 }

@@ -1,16 +1,12 @@
 //! Pulls of enterprises by credit code; each answer is a disclosure and waits for its commit.
 
 use super::super::{
+    broken,
     closed_loop::{Bounds, closed_loop},
     figures::Reading,
     site::Site,
 };
-use crate::{
-    cli::Failure,
-    client::{ClientError, Records},
-    domain::records::examples,
-    proto::GetEnterpriseRequest,
-};
+use crate::{cli::Failure, client::Records, domain::records::examples, proto::GetEnterpriseRequest};
 
 /// Pulls of one measure at most.
 const PULLS: u64 = 10_000_000;
@@ -32,7 +28,7 @@ pub(super) fn pull(
     site: &Site<'_>,
     records: &Records,
     number: u64,
-) -> impl Future<Output = Result<(), ClientError>> + Send + 'static {
+) -> impl Future<Output = Result<(), Failure>> + Send + 'static {
     let credit_code = examples::credit_code(site.data.pick(number, site.arguments.records)).to_string();
     let request = GetEnterpriseRequest { credit_code, purpose: "sizing".to_owned(), ..GetEnterpriseRequest::default() };
     let records = records.clone();
@@ -40,7 +36,7 @@ pub(super) fn pull(
         let answer = records.enterprise(request).await?;
         match answer.enterprise {
             Some(file) if !file.nonconformities.is_empty() => Ok(()),
-            _ => Err(ClientError::Broken("a known enterprise came without its failed product".to_owned())),
+            _ => Err(broken("已知企业的档案中没有其不合格记录", "a known enterprise came without its failed product")),
         }
     }
 }
