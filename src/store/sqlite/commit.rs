@@ -31,7 +31,7 @@ pub(super) async fn commit(store: &SqliteStore, group_id: u128, now: Micros, act
     let mut writer = store.writer.take().await?;
     let mut writing = Writing::new(&mut writer.connection);
     let mut decided = None;
-    let result = write(&mut writing, group_id, now, acts, &mut decided).await;
+    let result = write(store, &mut writing, group_id, now, acts, &mut decided).await;
     store.crossings.store(writing.crossings, Ordering::Relaxed);
     let Err(error) = result else {
         writer.give_back();
@@ -48,6 +48,7 @@ pub(super) async fn commit(store: &SqliteStore, group_id: u128, now: Micros, act
 
 /// Fact and evidence, one transaction. `decided` is set when all that is left is to write and commit.
 async fn write(
+    store: &SqliteStore,
     writing: &mut Writing<'_>,
     group_id: u128,
     now: Micros,
@@ -88,6 +89,7 @@ async fn write(
     // 5. Commit: returns after the log is synced. From here on positions, outcomes and evidence stand whatever happens. A crash
     //    after it and before the answer leaves the caller without one: it asks again, and publishes are duplicates with the
     //    original positions, settles are found settled.
+    store.emptying.wrote(&writes);
     let added = writes.revisions.into_iter().map(|revision| revision.stored).collect();
     *decided = Some(Committed { outcomes, head, added });
     writing.script.say("COMMIT");

@@ -7,6 +7,7 @@
 mod bare;
 mod check;
 mod commit;
+mod emptying;
 mod errors;
 mod evidence;
 mod facts;
@@ -21,6 +22,8 @@ mod subscriptions;
 #[cfg(test)]
 mod tests;
 mod writer;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use sqlx::{SqliteConnection, SqlitePool, pool::PoolConnection};
@@ -39,7 +42,8 @@ use crate::domain::{
 /// A store in one file.
 pub struct SqliteStore {
     identity: Identity,
-    writer: writer::Writer,
+    writer: Arc<writer::Writer>,
+    emptying: emptying::Emptying,
     readers: SqlitePool,
     crossings: std::sync::atomic::AtomicU32,
 }
@@ -205,6 +209,7 @@ impl Store for SqliteStore {
 
     async fn close(&self) {
         self.readers.close().await;
+        self.emptying.close().await;
         // Last, so that closing it empties the log into the file.
         self.writer.close().await;
     }

@@ -1,6 +1,10 @@
 //! Opening: settings of the connections, the schema, the ledger's name.
 
-use std::{path::Path, sync::atomic::AtomicU32, time::Duration};
+use std::{
+    path::Path,
+    sync::{Arc, atomic::AtomicU32},
+    time::Duration,
+};
 
 use sqlx::{
     ConnectOptions as _, Row as _, SqlSafeStr as _,
@@ -8,7 +12,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{Connection, SqliteStore, errors::Mapped as _, natural, writer::Writer};
+use super::{Connection, SqliteStore, emptying::Emptying, errors::Mapped as _, natural, writer::Writer};
 use crate::{
     domain::evidence::Frontier,
     store::{Identity, StoreError},
@@ -22,14 +26,16 @@ const MIGRATIONS: [(i64, &str, &str); 2] = [
 
 /// Bytes of a page of the file.
 pub(super) const PAGE_BYTES: u64 = 4096;
-/// The log is copied into the file when it has grown by this many pages (16 MiB): by the commit that finds it so.
-const CHECKPOINT_PAGES: &str = "4000";
+/// When the log has grown to this many pages (128 MiB), because emptying it beside the writer does not keep up, a commit does it.
+const CHECKPOINT_PAGES: &str = "32768";
 /// The log's file is cut back to this when it is begun anew, bytes.
 const LOG_BYTES: &str = "67108864";
 /// Cache of the writer, KiB. Holds the random pages of the indexes that commits touch.
 const WRITER_CACHE: &str = "-16000";
 /// Cache of a reader, KiB.
 const READER_CACHE: &str = "-4000";
+/// Cache of the connection that empties the log, KiB; copying goes past it.
+const EMPTIER_CACHE: &str = "-100";
 /// Connections that read.
 const READERS: u32 = 4;
 /// How a store is opened.
@@ -47,7 +53,7 @@ impl SqliteStore {
     /// `Newer` when a newer program made it, `Damaged` when the file is no store of ours, `Unavailable` when it cannot be opened
     /// (another process may hold it).
     pub async fn open(path: &Path, new_ledger_id: u128, options: &Options) -> Result<Self, StoreError> {
-        let writer = writer(path, options.size_limit);
+        let writer = Arc::new(writer(path, options.size_limit));
         let mut writing = writer.take().await?;
         migrate(&mut writing.connection).await?;
         let identity = identity(&mut writing.connection, new_ledger_id).await?;
@@ -60,7 +66,8 @@ impl SqliteStore {
             .connect_with(connection(path, READER_CACHE).create_if_missing(false).pragma("query_only", "ON"))
             .await
             .mapped()?;
-        Ok(Self { identity, writer, readers, crossings: AtomicU32::new(0) })
+        let emptying = Emptying::start(connection(path, EMPTIER_CACHE), writer.clone());
+        Ok(Self { identity, writer, emptying, readers, crossings: AtomicU32::new(0) })
     }
 
     /// Changes the limit on the size of the file; `None` = none. A store that was full goes on by itself when it is raised.

@@ -85,6 +85,24 @@ async fn a_commit_crosses_seldom() {
     assert!(store.crossings_of_last_commit() <= 28, "1,000 records: {}", store.crossings_of_last_commit());
 }
 
+/// The log goes into the file beside the commits, long before a commit would have to do it.
+#[tokio::test]
+async fn the_log_is_emptied_beside_the_writer() {
+    let home = TemporaryFile::fresh().await;
+    let ledger = Ledger::open(&home).await;
+    let store = home.open.lock().expect("not poisoned").clone().expect("it is open");
+    let mut emptied = store.emptying.times();
+    for thousand in 0..4 {
+        ledger.publish((0..1000).map(|n| nonconformity(thousand * 1000 + n)).collect()).await;
+    }
+    emptied.wait_for(|times| *times > 0).await.expect("it runs");
+    let file = std::fs::metadata(home.folder.path().join("store.db")).expect("a file").len();
+    assert!(file > 1 << 20, "{file} bytes in the file");
+    ledger.is_sound().await;
+    store.close().await;
+    assert!(!home.folder.path().join("store.db-wal").exists(), "closing leaves one file");
+}
+
 /// What a search for a plan must not find: a reading of a whole table that grows.
 #[tokio::test]
 async fn readings_use_indexes() {
