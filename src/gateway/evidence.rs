@@ -239,7 +239,7 @@ fn require_audit(caller: &Caller) -> Result<(), Refused> {
     }
     Err(Refused::new(
         Class::PermissionDenied,
-        "ROLE_REQUIRED",
+        "ROLE_MISSING",
         format!("{} 不具有审计（audit）角色", operator.name),
         format!("{} does not hold the role audit", operator.name),
     ))

@@ -191,10 +191,11 @@ impl PublishRights<'_> {
     }
 }
 
-/// A refused batch: an illegal step makes it `FAILED_PRECONDITION`, all else `ABORTED`; every item is listed.
+/// A refused batch; every item is listed. `FAILED_PRECONDITION` when all ask for what the records that stand do not allow, whoever
+/// asks how often; `ABORTED` when one lost a race or knew an older revision: reading again and publishing anew may help.
 fn refuse_batch(items: Vec<RefusedItem>) -> Refused {
-    let only_steps = items.iter().all(|item| matches!(item.reason, "ILLEGAL_STEP" | "UNKNOWN_NONCONFORMITY"));
-    let class = if only_steps { Class::FailedPrecondition } else { Class::Aborted };
+    let never = ["ILLEGAL_STEP", "KIND_CHANGED", "NONCONFORMITY_CHANGED", "UNKNOWN_NONCONFORMITY"];
+    let class = if items.iter().all(|item| never.contains(&item.reason)) { Class::FailedPrecondition } else { Class::Aborted };
     let reason = items.first().map_or("CONTENT_CONFLICT", |item| item.reason);
     let count = items.len();
     Refused {
@@ -208,5 +209,30 @@ fn refuse_batch(items: Vec<RefusedItem>) -> Refused {
             format!("批次中有 {count} 条记录与现有记录冲突，整批未写入，逐条见详情"),
             format!("{count} records of the batch conflict with what stands; nothing was written; each is listed"),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{ids::RecordId, violation::Text};
+
+    fn class(reasons: &[&'static str]) -> Class {
+        let record_id = RecordId::parse("samr/1").expect("an id");
+        let item = |(index, reason): (usize, &&'static str)| RefusedItem {
+            index,
+            record_id: record_id.clone(),
+            reason,
+            text: Text::new("", ""),
+        };
+        refuse_batch(reasons.iter().enumerate().map(item).collect()).class
+    }
+
+    #[test]
+    fn aborted_says_that_reading_again_may_help() {
+        assert_eq!(class(&["CONTENT_CONFLICT"]), Class::Aborted);
+        assert_eq!(class(&["NONCONFORMITY_CHANGED"]), Class::FailedPrecondition);
+        assert_eq!(class(&["ILLEGAL_STEP", "KIND_CHANGED"]), Class::FailedPrecondition);
+        assert_eq!(class(&["ILLEGAL_STEP", "REVISION_GAP"]), Class::Aborted);
     }
 }

@@ -124,7 +124,7 @@ fn read_token(token: &str) -> Result<Option<SearchFrom>, Refused> {
     from.map(Some).ok_or_else(|| {
         Refused::field(
             "page_token",
-            "BAD_PAGE_TOKEN",
+            "MALFORMED_PAGE_TOKEN",
             "page_token 无法识别：请原样使用上一页返回的 next_page_token",
             "page_token is none that was given out: use next_page_token of the last answer as it is",
         )

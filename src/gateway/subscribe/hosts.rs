@@ -140,7 +140,7 @@ fn stopping() -> Refused {
         retry_after: Some(std::time::Duration::from_secs(1)),
         ..Refused::new(
             Class::Unavailable,
-            "STOPPING",
+            "SHUTTING_DOWN",
             "网关正在停止，请稍后重连",
             "the gateway is stopping: come back in a moment",
         )
