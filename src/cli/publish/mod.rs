@@ -5,6 +5,7 @@
 
 mod outcome;
 mod rows;
+mod withdraw;
 
 use std::{fmt::Write as _, path::PathBuf};
 
@@ -17,12 +18,13 @@ use super::{
     output::progress,
 };
 use crate::{
-    client::{Connection, Publisher, PublisherOptions},
-    domain::{dates::CivilDate, ids::ParticipantId, regions::Region},
+    client::{BatchBounds, Connection, Publisher, PublisherOptions, batches},
+    domain::{dates::CivilDate, ids::ParticipantId, regions::Region, violation::Lang},
     intake::{self, Options, Reading, render_dry_run, to_json, write_report},
 };
-use outcome::{Outcome, count};
+use outcome::Outcome;
 use rows::Rows;
+use withdraw::Missing;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -32,6 +34,8 @@ Examples:
       A list without numbers of its own: rows are named <list>/<row>.
   tongbao publish failed.xlsx --list 2020-04-national --check
       Ask the gateway what would be new, changed or the same, and publish nothing.
+  tongbao publish corrected.xlsx --list 2020-04-national --withdraw-missing --check
+      What of the list the corrected file no longer has, and would be withdrawn. Without --check it is, once confirmed.
   tongbao publish survey.xlsx --accept-valid --report survey-checked.xlsx
       Send the good rows; write the workbook back with a column of findings.";
 
@@ -70,7 +74,11 @@ pub struct Arguments {
     /// Region of the publisher, GB/T 2260: rows outside of it are warned about. By default the number in its name.
     #[arg(long, value_name = "CODE")]
     region: Option<String>,
-    /// Publish a row although the record of the same list and row names another producer.
+    /// Withdraw the records of the list that the files no longer have. All of the list's files are to be named. Records with numbers
+    /// of their own are never withdrawn. Asks first; more than half of the list needs --yes.
+    #[arg(long, requires = "list", conflicts_with_all = ["dry_run", "accept_valid"])]
+    withdraw_missing: bool,
+    /// Publish a row although the record of the same list and row names another producer; withdraw what is missing unasked.
     #[arg(long)]
     yes: bool,
 }
@@ -105,15 +113,27 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<(), Failure>
         return show(&files, context);
     }
     refuse_errors(&files, arguments.accept_valid, context)?;
-    let rows = Rows::of(files.iter().map(|file| &file.reading));
+    let mut rows = Rows::of(files.iter().map(|file| &file.reading));
     if rows.is_empty() {
         return Err(Failure::usage("NOTHING_TO_PUBLISH", "文件中没有可报送的行", "the files hold no row that can be published"));
     }
     let (connection, context) = connect(context)?;
+    let missing = match &arguments.list {
+        Some(list) if arguments.withdraw_missing => {
+            let readings = files.iter().map(|file| &file.reading);
+            Some(Missing::of(&connection, &options.publisher, list, readings).await?)
+        }
+        _ => None,
+    };
+    rows.extend(missing.iter().flat_map(|missing| &missing.rows));
     let outcome = checked(&connection, &rows, &context).await?;
     outcome.refuse_other_producers(&connection, &rows, arguments.yes, &context).await?;
     if arguments.check {
         return context.answer(&outcome.to_json(&rows, true), || outcome.as_text(&rows, true, &context));
+    }
+    if let Some(missing) = &missing {
+        missing.agreed(arguments.yes, &context)?;
+        say_requests(&rows, &context);
     }
     let outcome = published(&connection, &rows, &context).await?;
     context.answer(&outcome.to_json(&rows, false), || outcome.as_text(&rows, false, &context))
@@ -189,8 +209,8 @@ fn refuse_errors(files: &[File], accept_valid: bool, context: &Context) -> Resul
     }
     if accept_valid {
         context.note(&match context.lang {
-            crate::domain::violation::Lang::Zh => format!("有 {} 处错误，相关各行不报送", findings.len()),
-            crate::domain::violation::Lang::En => format!("{} errors; their rows are left out", findings.len()),
+            Lang::Zh => format!("有 {} 处错误，相关各行不报送", findings.len()),
+            Lang::En => format!("{} errors; their rows are left out", findings.len()),
         });
         return Ok(());
     }
@@ -210,6 +230,19 @@ async fn published(connection: &Connection, rows: &Rows, context: &Context) -> R
     send(connection, options, rows, context.say("报送", "publishing"), context).await
 }
 
+/// A batch is all or nothing, a list of several is not: who withdraws is told.
+fn say_requests(rows: &Rows, context: &Context) {
+    let requests = batches(rows.records(), BatchBounds::GATEWAY).len();
+    if requests > 1 {
+        context.note(&match context.lang {
+            Lang::Zh => format!("分 {requests} 个批次报送，每批要么全部写入要么全不写入；如中途停止，重新执行即可，不会重复"),
+            Lang::En => format!(
+                "published in {requests} batches, each all or nothing; if it stops between them run it again: nothing is doubled"
+            ),
+        });
+    }
+}
+
 async fn send(
     connection: &Connection,
     options: PublisherOptions,
@@ -222,10 +255,9 @@ async fn send(
         Publisher::new(connection, options).publish(rows.records(), |answer| bar.inc(answer.records.len() as u64)).await;
     bar.finish_and_clear();
     published.map(|published| Outcome::of(&published)).map_err(|stopped| {
-        let stands = count(&stopped.published.records);
+        let total = stopped.published.records.len();
         let mut failure = rows.place(Failure::from(stopped.error));
-        if stands.any() {
-            let total = stands.total();
+        if total > 0 {
             let _ = write!(failure.text.zh, "（此前 {total} 条已报送成功，重新报送不会重复）");
             let _ = write!(failure.text.en, " ({total} records before it stand; publishing again doubles nothing)");
         }

@@ -27,37 +27,17 @@ pub(super) struct Outcome {
 
 /// How many of what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Count {
+struct Count {
     new: usize,
     changed: usize,
     same: usize,
+    withdrawn: usize,
 }
 
-impl Count {
-    pub(super) fn total(self) -> usize {
-        self.new + self.changed + self.same
-    }
-
-    pub(super) fn any(self) -> bool {
-        self.total() > 0
-    }
-}
-
-/// Counts them.
-pub(super) fn count(records: &[PublishedRecord]) -> Count {
-    records.iter().fold(Count::default(), |mut count, record| {
-        match change(record) {
-            "same" => count.same += 1,
-            "new" => count.new += 1,
-            _ => count.changed += 1,
-        }
-        count
-    })
-}
-
-fn change(record: &PublishedRecord) -> &'static str {
+fn change(record: &PublishedRecord, withdrawn: bool) -> &'static str {
     match (record.duplicate, record.revision) {
         (true, _) => "same",
+        _ if withdrawn => "withdrawn",
         (false, ..=1) => "new",
         (false, _) => "changed",
     }
@@ -66,6 +46,19 @@ fn change(record: &PublishedRecord) -> &'static str {
 impl Outcome {
     pub(super) fn of(published: &Published) -> Self {
         Self { records: published.records.clone(), evidence: published.evidence.clone() }
+    }
+
+    fn count(&self, rows: &Rows) -> Count {
+        let mut count = Count::default();
+        for (record, row) in self.records.iter().zip(rows.iter()) {
+            match change(record, row.withdrawn) {
+                "same" => count.same += 1,
+                "new" => count.new += 1,
+                "withdrawn" => count.withdrawn += 1,
+                _ => count.changed += 1,
+            }
+        }
+        count
     }
 
     /// The same row number with another producer is refused unless confirmed (domain.md §9): somebody sorted the list anew.
@@ -81,7 +74,7 @@ impl Outcome {
         }
         let records = Records::new(connection);
         let mut others = Vec::new();
-        let changed = self.records.iter().zip(rows.iter()).filter(|(record, _)| change(record) == "changed");
+        let changed = self.records.iter().zip(rows.iter()).filter(|(record, row)| change(record, row.withdrawn) == "changed");
         for (record, row) in changed {
             let Some(producer) = &row.producer else { continue };
             let request = GetRecordRequest { record_id: record.record_id.clone(), ..GetRecordRequest::default() };
@@ -122,7 +115,7 @@ impl Outcome {
     }
 
     pub(super) fn to_json(&self, rows: &Rows, only_checked: bool) -> Value {
-        let count = count(&self.records);
+        let count = self.count(rows);
         let records: Vec<_> = self
             .records
             .iter()
@@ -132,7 +125,7 @@ impl Outcome {
                     "record_id": record.record_id,
                     "revision": record.revision,
                     "position": record.position,
-                    "change": change(record),
+                    "change": change(record, row.withdrawn),
                     "file": row.place.file_name,
                     "sheet": row.place.sheet,
                     "row": row.place.row,
@@ -148,24 +141,31 @@ impl Outcome {
             "new": count.new,
             "changed": count.changed,
             "same": count.same,
+            "withdrawn": count.withdrawn,
             "evidence": self.evidence,
             "records": records,
         })
     }
 
     pub(super) fn as_text(&self, rows: &Rows, only_checked: bool, context: &Context) -> String {
-        let Count { new, changed, same } = count(&self.records);
+        let Count { new, changed, same, withdrawn } = self.count(rows);
         let mut text = match (context.lang, only_checked) {
             (Lang::Zh, true) => format!("核对结果（未报送）：新增 {new}，变更 {changed}，相同 {same}\n"),
             (Lang::Zh, false) => format!("已报送：新增 {new}，变更 {changed}，相同 {same}\n"),
             (Lang::En, true) => format!("checked, nothing published: {new} new, {changed} changed, {same} the same\n"),
             (Lang::En, false) => format!("published: {new} new, {changed} changed, {same} the same\n"),
         };
+        if withdrawn > 0 {
+            let _ = match context.lang {
+                Lang::Zh => writeln!(text, "名单中已无，撤回：{withdrawn}"),
+                Lang::En => writeln!(text, "no longer in the list, withdrawn: {withdrawn}"),
+            };
+        }
         let worth: Vec<_> = self
             .records
             .iter()
             .zip(rows.iter())
-            .filter(|(record, _)| change(record) == "changed" || !record.remarks.is_empty())
+            .filter(|(record, row)| !matches!(change(record, row.withdrawn), "new" | "same") || !record.remarks.is_empty())
             .collect();
         if !worth.is_empty() {
             let head = [
@@ -177,7 +177,7 @@ impl Outcome {
             let shown = worth.iter().take(SHOWN).map(|(record, row)| {
                 let remarks: Vec<_> = record.remarks.iter().map(|one| format!("{} [{}]", one.message, one.reason)).collect();
                 let id = format!("{} r{}", record.record_id, record.revision);
-                [place(&row.place), id, change(record).to_owned(), remarks.join("\n")]
+                [place(&row.place), id, change(record, row.withdrawn).to_owned(), remarks.join("\n")]
             });
             let _ = writeln!(text, "{}", table(head, shown));
         }
@@ -210,8 +210,9 @@ mod tests {
     #[test]
     fn new_changed_and_same_are_told_apart() {
         let one = |revision, duplicate| PublishedRecord { revision, duplicate, ..PublishedRecord::default() };
-        let records = [one(1, false), one(2, false), one(3, true), one(1, true)];
-        assert_eq!(count(&records), Count { new: 1, changed: 1, same: 2 });
-        assert!(!count(&[]).any());
+        let told = [one(1, false), one(2, false), one(3, true)].map(|record| change(&record, false));
+        assert_eq!(told, ["new", "changed", "same"]);
+        assert_eq!(change(&one(2, false), true), "withdrawn");
+        assert_eq!(change(&one(2, true), true), "same", "withdrawn before");
     }
 }

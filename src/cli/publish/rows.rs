@@ -11,12 +11,22 @@ use crate::{
     wire::publishable,
 };
 
-/// A row to publish.
+/// A row to publish, or to withdraw.
+#[derive(Clone)]
 pub(super) struct Row {
     pub(super) record: Record,
     pub(super) place: Provenance,
     /// Name of the producer, where the record's id is of a list and a row: another producer there is another thing.
     pub(super) producer: Option<String>,
+    /// The list no longer has it.
+    pub(super) withdrawn: bool,
+}
+
+impl Row {
+    /// A withdrawal; `place` is where the record was read when it was published.
+    pub(super) fn withdrawal(record: Record, place: Provenance) -> Self {
+        Self { record, place, producer: None, withdrawn: true }
+    }
 }
 
 /// The rows of all files, in order.
@@ -28,10 +38,16 @@ impl Rows {
         let rows = readings.into_iter().flat_map(|reading| {
             reading.valid().map(|(sheet, row, record_id, content)| {
                 let place = reading.provenance(sheet, row);
-                Row { record: publishable(record_id, None, content, Some(&place)), place, producer: producer(content) }
+                let record = publishable(record_id, None, content, Some(&place));
+                Row { record, place, producer: producer(content), withdrawn: false }
             })
         });
         Self(rows.collect())
+    }
+
+    /// Puts more behind them.
+    pub(super) fn extend<'a>(&mut self, rows: impl IntoIterator<Item = &'a Row>) {
+        self.0.extend(rows.into_iter().cloned());
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -105,6 +121,7 @@ mod tests {
             record: Record::default(),
             place: Provenance { file_name: "a.xlsx".into(), sheet: "表1".into(), row, ..Provenance::default() },
             producer: None,
+            withdrawn: false,
         };
         let rows = Rows(vec![row(5), row(6)]);
         let complaint = |field: &str| Complaint { field: field.into(), reason: "X".into(), text: Text::new("", "") };
