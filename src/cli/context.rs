@@ -52,10 +52,12 @@ impl Context {
     /// When standard output cannot be written. A reader that went away (`| head`) is no failure.
     pub fn answer<T: Serialize + ?Sized>(&self, value: &T, text: impl FnOnce() -> String) -> Result<(), Failure> {
         if self.global.json {
-            let mut line = serde_json::to_string_pretty(value)
-                .map_err(|error| Failure::new(Exit::Failed, "NOT_JSON", error.to_string(), error.to_string()))?;
-            line.push('\n');
-            return self.write(&line);
+            // Written as it is made: an answer may be larger than memory should be.
+            let mut out = io::BufWriter::new(io::stdout().lock());
+            return match serde_json::to_writer_pretty(&mut out, value) {
+                Err(error) if !error.is_io() => Err(Failure::new(Exit::Failed, "NOT_JSON", error.to_string(), error.to_string())),
+                written => written_out(written.map_err(io::Error::from).and_then(|()| writeln!(out)).and_then(|()| out.flush())),
+            };
         }
         let mut text = text();
         if !text.is_empty() && !text.ends_with('\n') {
@@ -70,10 +72,7 @@ impl Context {
     /// When standard output cannot be written. A reader that went away (`| head`) is no failure.
     pub fn write(&self, text: &str) -> Result<(), Failure> {
         let mut out = io::stdout().lock();
-        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
-            _ => Ok(()),
-        }
+        written_out(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
     }
 
     /// Tells a person something beside the answer, on standard error.
@@ -108,6 +107,14 @@ impl Context {
         }
         self.note(&text);
         failure.exit
+    }
+}
+
+/// A reader that went away (`| head`) is no failure.
+fn written_out(result: io::Result<()>) -> Result<(), Failure> {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
     }
 }
 

@@ -165,7 +165,7 @@ impl Anatomy {
 
 /// Places where a region may be named: byte range of the word in the key.
 fn mentions(key: &str) -> impl Iterator<Item = (Region, std::ops::Range<usize>)> {
-    Region::named().iter().filter_map(|named| {
+    Region::that_may_be_in(key).filter_map(|named| {
         if let Some(at) = key.find(named.name.as_str()) {
             return Some((named.region, at..at + named.name.len()));
         }

@@ -2,7 +2,11 @@
 //!
 //! The provinces are verified; the cities (`data/cities.csv`) are general knowledge and serve only to find a region in a name.
 
-use std::{fmt, sync::LazyLock};
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt,
+    sync::LazyLock,
+};
 
 use super::tables::rows;
 
@@ -32,6 +36,17 @@ static NAMED: LazyLock<Vec<NamedRegion>> = LazyLock::new(|| {
     let cities = rows::<4>(CITIES)
         .filter_map(|[code, name, short, _]| Some(NamedRegion { region: Region::parse(&code)?, name, short, reports: false }));
     provinces.chain(cities).collect()
+});
+
+/// By the first character of name and short name: places in [`NAMED`]. A name is short and the regions are hundreds.
+static BY_INITIAL: LazyLock<HashMap<char, Vec<usize>>> = LazyLock::new(|| {
+    let mut places: HashMap<char, Vec<usize>> = HashMap::new();
+    for (place, named) in NAMED.iter().enumerate() {
+        for initial in [&named.name, &named.short].into_iter().filter_map(|name| name.chars().next()) {
+            places.entry(initial).or_default().push(place);
+        }
+    }
+    places
 });
 
 fn short_province(name: &str) -> &str {
@@ -107,6 +122,12 @@ impl Region {
     /// All regions with names.
     pub(super) fn named() -> &'static [NamedRegion] {
         &NAMED
+    }
+
+    /// Those whose name or short name begins with a character of the text, in the order of [`Region::named`]: no other can be in it.
+    pub(super) fn that_may_be_in(text: &str) -> impl Iterator<Item = &'static NamedRegion> {
+        let places: BTreeSet<usize> = text.chars().filter_map(|c| BY_INITIAL.get(&c)).flatten().copied().collect();
+        places.into_iter().filter_map(|place| NAMED.get(place))
     }
 }
 

@@ -1,5 +1,6 @@
 //! A reading as JSON, for machines and for `--json`.
 
+use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use serde_json::{Map, Value, json};
 
 use crate::domain::{
@@ -12,23 +13,63 @@ use crate::domain::{
 use super::{
     compare::{Change, Comparison},
     header::ColumnReading,
-    reading::{CellFinding, Reading, RowReading, SheetReading},
+    reading::{CellFinding, Ignored, Reading, RowReading, SheetReading},
 };
 
-/// Everything of a reading: columns as understood, rows as parsed, findings, what was left out.
-#[must_use]
-pub fn to_json(reading: &Reading) -> Value {
-    let counts = reading.counts();
-    json!({
-        "file": reading.file_name,
-        "format": reading.format.name(),
-        "sha256": reading.file_digest_hex(),
-        "counts": {
-            "rows": counts.rows, "valid": counts.valid, "errors": counts.errors, "warnings": counts.warnings, "notes": counts.notes,
-        },
-        "sheets": reading.sheets.iter().map(sheet).collect::<Vec<_>>(),
-        "ignored_sheets": reading.ignored_sheets.iter().map(|(name, why)| json!({"name": name, "why": text(why)})).collect::<Vec<_>>(),
-    })
+/// Everything of a reading: columns as understood, rows as parsed, findings, what was left out. A row is made when it is written,
+/// so that a list of 100,000 rows is never in memory a second time.
+pub struct Shown<'a>(pub &'a Reading);
+
+impl Serialize for Shown<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let reading = self.0;
+        let counts = reading.counts();
+        let mut map = serializer.serialize_map(Some(6))?;
+        map.serialize_entry(
+            "counts",
+            &json!({
+                "rows": counts.rows, "valid": counts.valid, "errors": counts.errors, "warnings": counts.warnings, "notes": counts.notes,
+            }),
+        )?;
+        map.serialize_entry("file", &reading.file_name)?;
+        map.serialize_entry("format", reading.format.name())?;
+        let ignored = || reading.ignored_sheets.iter().map(|(name, why)| json!({"name": name, "why": text(why)}));
+        map.serialize_entry("ignored_sheets", &Listed(ignored))?;
+        map.serialize_entry("sha256", &reading.file_digest_hex())?;
+        map.serialize_entry("sheets", &Listed(|| reading.sheets.iter().map(ShownSheet)))?;
+        map.end()
+    }
+}
+
+/// What an iterator gives, one after the other.
+struct Listed<F>(F);
+
+impl<F, I> Serialize for Listed<F>
+where
+    F: Fn() -> I,
+    I: Iterator<Item: Serialize>,
+{
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq((self.0)())
+    }
+}
+
+struct ShownSheet<'a>(&'a SheetReading);
+
+impl Serialize for ShownSheet<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let sheet = self.0;
+        let mut map = serializer.serialize_map(Some(7))?;
+        map.serialize_entry("columns", &Listed(|| sheet.columns.iter().map(column)))?;
+        map.serialize_entry("findings", &Listed(|| sheet.findings.iter().map(finding)))?;
+        map.serialize_entry("header_rows", &[sheet.header_rows.0, sheet.header_rows.1])?;
+        let ignored = |row: &Ignored| json!({"row": row.row, "read": row.read, "why": text(&row.why)});
+        map.serialize_entry("ignored", &Listed(|| sheet.ignored.iter().map(ignored)))?;
+        map.serialize_entry("kind", sheet.kind.record_kind().token())?;
+        map.serialize_entry("name", &sheet.name)?;
+        map.serialize_entry("rows", &Listed(|| sheet.rows.iter().map(row)))?;
+        map.end()
+    }
 }
 
 /// What a reading would change.
@@ -58,18 +99,6 @@ pub fn change_words(change: Change) -> (&'static str, Option<u32>) {
 
 fn text(text: &Text) -> Value {
     json!({"zh": text.zh, "en": text.en})
-}
-
-fn sheet(sheet: &SheetReading) -> Value {
-    json!({
-        "name": sheet.name,
-        "kind": sheet.kind.record_kind().token(),
-        "header_rows": [sheet.header_rows.0, sheet.header_rows.1],
-        "columns": sheet.columns.iter().map(column).collect::<Vec<_>>(),
-        "findings": sheet.findings.iter().map(finding).collect::<Vec<_>>(),
-        "rows": sheet.rows.iter().map(row).collect::<Vec<_>>(),
-        "ignored": sheet.ignored.iter().map(|row| json!({"row": row.row, "read": row.read, "why": text(&row.why)})).collect::<Vec<_>>(),
-    })
 }
 
 fn column(column: &ColumnReading) -> Value {

@@ -39,7 +39,7 @@ pub use compare::{Change, Comparison, Standing, compare};
 pub use dry_run::{render_comparison, render_dry_run};
 pub use file_error::{FileError, NearestHeader};
 pub use header::{ColumnReading, How};
-pub use json::{comparison_to_json, to_json};
+pub use json::{Shown, comparison_to_json};
 pub use reading::{CellFinding, Counts, FormKind, Ignored, Reading, RowReading, Severity, SheetReading};
 pub use report::{ReportError, write_report};
 

@@ -17,7 +17,7 @@ const WORKBOOKS: [&str; 4] =
 /// Reads it and everything that can be made of it.
 fn exercise(bytes: &[u8]) {
     if let Ok(reading) = read("f", bytes, &options()) {
-        let _ = (render_dry_run(&reading, Lang::En), to_json(&reading));
+        let _ = (render_dry_run(&reading, Lang::En), serde_json::to_value(Shown(&reading)).expect("JSON"));
         write_report(bytes, &reading, Lang::Zh).expect("what was read can be reported on");
     }
 }

@@ -20,7 +20,7 @@ use tongbao::{
         violation::Lang,
     },
     intake::{
-        FileError, FormKind, Format, Meaning, Options, Reading, RowReading, Severity, read, render_dry_run, to_json, write_report,
+        FileError, FormKind, Format, Meaning, Options, Reading, RowReading, Severity, Shown, read, render_dry_run, write_report,
     },
 };
 

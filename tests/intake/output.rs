@@ -15,7 +15,7 @@ fn a_dry_run_is_shown_as_text_and_json() {
             assert!(text.contains(cell), "{cell} in\n{text}");
         }
     }
-    let json = to_json(&reading);
+    let json = serde_json::to_value(Shown(&reading)).expect("JSON");
     assert_eq!(json["counts"]["errors"], 8);
     assert_eq!(json["sheets"][0]["columns"][6]["answer"], true);
     assert_eq!(json["sheets"][0]["rows"][0]["content"]["enterprise"]["credit_code"], "91340000PDY00300XH");

@@ -7,10 +7,9 @@ mod outcome;
 mod rows;
 mod withdraw;
 
-use std::{fmt::Write as _, path::PathBuf};
+use std::{collections::BTreeMap, fmt::Write as _, path::PathBuf};
 
 use clap::Args;
-use serde_json::{Value, json};
 
 use super::{
     Context, Exit, Failure,
@@ -20,7 +19,7 @@ use super::{
 use crate::{
     client::{BatchBounds, Connection, Publisher, PublisherOptions, batches},
     domain::{dates::CivilDate, ids::ParticipantId, regions::Region, violation::Lang},
-    intake::{self, Options, Reading, render_dry_run, to_json, write_report},
+    intake::{self, Options, Reading, Shown, render_dry_run, write_report},
 };
 use outcome::Outcome;
 use rows::Rows;
@@ -179,8 +178,8 @@ fn read(path: &std::path::Path, options: &Options) -> Result<File, Failure> {
 }
 
 fn show(files: &[File], context: &Context) -> Result<(), Failure> {
-    let value: Vec<Value> = files.iter().map(|file| to_json(&file.reading)).collect();
-    context.answer(&json!({ "files": value }), || {
+    let files_shown = files.iter().map(|file| Shown(&file.reading)).collect::<Vec<_>>();
+    context.answer(&BTreeMap::from([("files", files_shown)]), || {
         files.iter().map(|file| render_dry_run(&file.reading, context.lang)).collect::<Vec<_>>().join("\n")
     })?;
     let errors: usize = files.iter().map(|file| file.reading.counts().errors).sum();
