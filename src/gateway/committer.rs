@@ -96,6 +96,8 @@ struct Counters {
     failed: AtomicU64,
     overloaded: AtomicU64,
     last_commit_us: AtomicU64,
+    /// Monotonic time at which the commit under way began, microseconds; 0 = none is under way.
+    began_us: AtomicU64,
 }
 
 /// Handle of the committer. Clones share one queue.
@@ -120,6 +122,8 @@ struct Waiting {
 
 /// Groups that publish more are disclosed in commits of their own: there riders would only keep the publishers waiting.
 const RIDING_DRAFTS: usize = 64;
+/// A commit that takes longer is a stall: meanwhile no lease runs out.
+const STALLED_AFTER: Duration = Duration::from_millis(500);
 /// Bytes that one permit of the queue stands for.
 const ROOM_UNIT: usize = 1024;
 
@@ -186,6 +190,12 @@ impl Committer {
     /// Subscriptions that take what is published next in the same commit.
     pub(super) fn riders(&self) -> &Riders {
         &self.riders
+    }
+
+    /// Whether a commit is under way that began longer than [`STALLED_AFTER`] before `now` (monotonic): the disk does not answer.
+    pub fn is_stalled(&self, now: Duration) -> bool {
+        let began = self.numbers.began_us.load(Ordering::Relaxed);
+        began > 0 && now.saturating_sub(Duration::from_micros(began)) > STALLED_AFTER
     }
 
     /// Numbers since the start.
@@ -351,7 +361,9 @@ impl Loop {
     async fn attempt(&self, acts: &[Act], bytes: usize) -> Result<Committed, Failed> {
         let group_id = self.world.random_u128();
         let started = self.world.clock.monotonic();
+        self.numbers.began_us.store((started.as_micros() as u64).max(1), Ordering::Relaxed);
         let result = self.store.commit(group_id, self.world.clock.now(), acts).await;
+        self.numbers.began_us.store(0, Ordering::Relaxed);
         let took = self.world.clock.monotonic().saturating_sub(started);
         self.numbers.last_commit_us.store(took.as_micros() as u64, Ordering::Relaxed);
         match result {

@@ -87,6 +87,12 @@ impl Stream {
         }
     }
 
+    /// Deliveries that came while something else was waited for.
+    pub fn kept_deliveries(&self) -> usize {
+        let count = |heard: &Heard| if let Heard::Deliveries(batch) = heard { batch.deliveries.len() } else { 0 };
+        self.heard.iter().map(count).sum()
+    }
+
     /// `None` when the stream broke.
     pub async fn try_say(&mut self, word: Say) -> Option<()> {
         self.say.send(SubscribeRequest { message: Some(word) }).await.ok()

@@ -200,6 +200,7 @@ impl Host {
     fn tick(&mut self) {
         let now = self.now();
         self.refresh_rights(now);
+        self.look_at_store(now);
         self.engine.tick(now);
         if now >= self.next_heartbeat {
             self.next_heartbeat = now + HEARTBEAT;
@@ -224,6 +225,13 @@ impl Host {
         let oldest = status.behind.oldest.and_then(|oldest| self.rows.get(&oldest.position));
         status.observed.oldest_committed_at = oldest.map_or(0, |record| record.committed_at);
         status
+    }
+
+    /// While a commit hangs, whosever it is, no lease may run out: what a consumer says now could not be recorded either.
+    fn look_at_store(&mut self, now: Micros) {
+        if self.parts.committer.is_stalled(self.parts.world.clock.monotonic()) {
+            self.engine.store_stalled(now, true);
+        }
     }
 
     fn begin_stop(&mut self) {

@@ -9,6 +9,8 @@ const COMMANDS_AT_ONCE: usize = 64;
 impl Host {
     /// Takes a command and those that wait behind it.
     pub(super) fn obey_all(&mut self, first: Command) {
+        let now = self.now();
+        self.look_at_store(now);
         self.obey(first);
         for _ in 1..COMMANDS_AT_ONCE {
             match self.commands.try_recv() {
