@@ -20,6 +20,7 @@ impl Engine {
                     self.take_back(end.lane, end.position, &mut lost);
                     // It was given back: that is not news to the consumer.
                     lost.retain(|lease: &LostLease| Some(lease.token) != released);
+                    self.flight.rest(end.position, self.now);
                 }
                 How::Redriven | How::Discarded => self.finish_letter(end),
                 How::Acked | How::Retried | How::Dead { .. } | How::Suspected | How::Withheld => {

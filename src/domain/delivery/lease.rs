@@ -4,13 +4,14 @@
 //! persisted due times are the same numbers.
 
 use std::{
-    collections::{HashMap, hash_map},
+    collections::{BTreeSet, HashMap, hash_map},
     hash::{BuildHasherDefault, Hasher},
 };
 
 use super::{
     messages::{Candidate, Delivery, Token},
     order::LaneId,
+    retry::rest,
 };
 use crate::domain::ids::{Micros, Position};
 
@@ -65,6 +66,9 @@ pub(super) struct Slot {
     pub stage: Stage,
     pub token: Token,
     pub deciding: Option<Deciding>,
+    /// How often the consumer gave it back, and until when it rests for that.
+    pub releases: u32,
+    pub rests_until: Micros,
 }
 
 impl Slot {
@@ -137,11 +141,33 @@ pub(super) struct Flight {
     pub suspects_out: u32,
     /// No lease runs out before this (a lower bound, made exact when it is reached).
     pub bound: Micros,
+    /// Those given back that rest; some of them may be gone by now.
+    resting: BTreeSet<(Micros, Position)>,
 }
 
 impl Flight {
     pub(super) fn new() -> Self {
-        Self { slots: HashMap::default(), out: 0, out_bytes: 0, suspects_out: 0, bound: Micros::MAX }
+        Self { slots: HashMap::default(), out: 0, out_bytes: 0, suspects_out: 0, bound: Micros::MAX, resting: BTreeSet::new() }
+    }
+
+    /// The consumer gave it back: it rests a while, longer each time.
+    pub(super) fn rest(&mut self, position: Position, now: Micros) {
+        if let Some(slot) = self.slots.get_mut(&position) {
+            slot.releases = slot.releases.saturating_add(1);
+            slot.rests_until = now.saturating_add(rest(slot.releases));
+            self.resting.insert((slot.rests_until, position));
+        }
+    }
+
+    /// When the next rest is over.
+    pub(super) fn next_rested(&self) -> Option<Micros> {
+        self.resting.first().map(|(until, _)| *until)
+    }
+
+    /// The next one whose rest is over.
+    pub(super) fn take_rested(&mut self, now: Micros) -> Option<Position> {
+        self.next_rested().filter(|until| *until <= now)?;
+        self.resting.pop_first().map(|(_, position)| position)
     }
 
     pub(super) fn get(&self, position: Position) -> Option<&Slot> {

@@ -40,6 +40,9 @@ impl Engine {
     pub fn pump(&mut self, now: Micros) {
         self.observe(now);
         self.take_due();
+        while let Some(position) = self.flight.take_rested(self.now) {
+            self.open.cursor = self.open.cursor.min(position);
+        }
         while self.batches.len() < BATCHES && self.gather() {}
         self.send_committed();
     }
@@ -108,8 +111,10 @@ impl Engine {
     }
 
     fn gather_suspect(&mut self, gathering: &mut Gathering) {
-        let may_go =
-            |position: &Position| self.flight.get(*position).is_some_and(|slot| self.lanes.may_send(slot.lane, *position));
+        let may_go = |position: &Position| {
+            let slot = self.flight.get(*position).filter(|slot| slot.rests_until <= self.now);
+            slot.is_some_and(|slot| self.lanes.may_send(slot.lane, *position))
+        };
         if let Some(position) = self.suspects.iter().copied().find(may_go)
             && matches!(self.try_take(position, gathering), Fit::Taken)
         {
@@ -174,7 +179,7 @@ impl Engine {
         let Some(slot) = self.flight.get(position).filter(|slot| !slot.is_out()) else { return Fit::NotNow };
         let bytes = slot.candidate.bytes;
         let lane = slot.lane;
-        if !self.lanes.may_send(lane, position) {
+        if slot.rests_until > self.now || !self.lanes.may_send(lane, position) {
             return Fit::NotNow;
         }
         let first = gathering.deliveries.is_empty();

@@ -7,7 +7,10 @@ use super::{
     messages::{Candidate, Token, Want},
     order::LaneId,
 };
-use crate::domain::{draft::OrderKey, ids::Position};
+use crate::domain::{
+    draft::OrderKey,
+    ids::{Micros, Position},
+};
 
 /// Rows asked for singly at once.
 const SINGLES: usize = 256;
@@ -51,7 +54,7 @@ impl Engine {
 
     /// Revisions at positions > `after` and ≤ `upto` were read; `rows` are those that match, ascending. Ignored when `after` is not
     /// where scanning stands (the engine began anew meanwhile).
-    pub fn rows(&mut self, now: crate::domain::ids::Micros, after: Position, upto: Position, rows: Vec<Candidate>) {
+    pub fn rows(&mut self, now: Micros, after: Position, upto: Position, rows: Vec<Candidate>) {
         self.observe(now);
         if after != self.open.scanned || upto <= after {
             return;
@@ -98,14 +101,7 @@ impl Engine {
 
     /// Revisions of one order key at positions > `after` and ≤ `upto` were read again; `rows` are those that match, ascending.
     /// Ignored when that is not what the engine waits for any more.
-    pub fn key_rows(
-        &mut self,
-        now: crate::domain::ids::Micros,
-        order_key: &OrderKey,
-        after: Position,
-        upto: Position,
-        rows: Vec<Candidate>,
-    ) {
+    pub fn key_rows(&mut self, now: Micros, order_key: &OrderKey, after: Position, upto: Position, rows: Vec<Candidate>) {
         self.observe(now);
         let Some(lane_id) = self.lanes.find(order_key).filter(|lane| self.catching.contains(lane)) else { return };
         let scanned = self.open.scanned;
@@ -132,7 +128,7 @@ impl Engine {
     }
 
     /// The single revisions asked for were read; `rows` are those that filter and grant (still) admit.
-    pub fn reread(&mut self, now: crate::domain::ids::Micros, asked: &[Position], rows: Vec<Candidate>) {
+    pub fn reread(&mut self, now: Micros, asked: &[Position], rows: Vec<Candidate>) {
         self.observe(now);
         let mut found: std::collections::BTreeMap<_, _> = rows.into_iter().map(|row| (row.position, row)).collect();
         for position in asked {
@@ -217,5 +213,7 @@ fn fresh(candidate: Candidate, lane: LaneId) -> Slot {
         stage: Stage::Ready,
         token: Token { epoch: 0, send_number: 0 },
         deciding: None,
+        releases: 0,
+        rests_until: Micros::MIN,
     }
 }

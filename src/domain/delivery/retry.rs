@@ -35,6 +35,14 @@ pub(super) fn backoff(policy: &RetryPolicy, seed: u64, position: Position, failu
     Micros::try_from(plain.saturating_mul(800 + jitter)).unwrap_or(Micros::MAX)
 }
 
+/// How long what was given back for the n-th time in one session rests: it is no failure and counts as none, but who gives back all
+/// it gets is not to get it back at once for ever.
+pub(super) fn rest(releases: u32) -> Micros {
+    const FIRST: Micros = SECOND / 10;
+    const LONGEST: Micros = 30 * SECOND;
+    (FIRST << releases.saturating_sub(1).min(20)).min(LONGEST)
+}
+
 /// Delay that a consumer asked for.
 pub(super) fn asked(delay_ms: u64) -> Micros {
     Micros::try_from(delay_ms.min(MAX_ASKED_MS)).unwrap_or(Micros::MAX) * MILLI

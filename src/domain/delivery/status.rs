@@ -115,6 +115,7 @@ impl Engine {
         {
             deadlines.push(due.max(self.schedule.allowed_at()));
         }
+        deadlines.extend(self.flight.next_rested());
         deadlines.into_iter().min()
     }
 }

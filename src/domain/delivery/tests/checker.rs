@@ -18,6 +18,7 @@ pub(super) enum Breach {
     SentTwice,
     SentOutOfOrder,
     SentBeforeDue,
+    SentBeforeRested,
     SentWithoutPermit,
     SentUnderOtherEpoch,
     SuspectNotAlone,
@@ -67,6 +68,8 @@ pub(super) struct Known {
     pub due: Micros,
     pub suspect: bool,
     pub redriven: bool,
+    /// Given back, and to rest until then; where a session ends or its enterprise stops, that is forgotten.
+    pub rests_until: Micros,
     /// At the consumer: token, told end of the lease, bytes.
     pub out: Option<(Token, Micros, u64)>,
 }
@@ -133,10 +136,16 @@ impl Checker {
     pub(super) fn see(&mut self, seen: &Seen) -> Judged {
         match seen {
             Seen::Published { position, key, record } => self.published(*position, key, record),
-            Seen::Permitted(permitted) => self.permitted = *permitted,
+            Seen::Permitted(permitted) => {
+                self.permitted = *permitted;
+                self.rest_no_more(|_, _| true);
+            }
             Seen::Windowed(window) => self.widen(*window),
             Seen::Attached { epoch, resumed, window } => return self.attached(*epoch, *resumed, *window),
-            Seen::Left => self.leaving = true,
+            Seen::Left => {
+                self.leaving = true;
+                self.rest_no_more(|_, _| true);
+            }
             Seen::Crashed => {
                 self.asked.clear();
                 self.void_all();
@@ -153,8 +162,8 @@ impl Checker {
                 self.asked.entry(*request).or_default().push_back(Asked { item: item.clone(), stood, behind });
             }
             Seen::Answered { request, item } => return self.answered(*request, *item),
-            Seen::Kept { tally, rows, standing } => {
-                self.kept(tally, rows)?;
+            Seen::Kept { at, tally, rows, standing } => {
+                self.kept(*at, tally, rows)?;
                 return self.standing(standing);
             }
             Seen::Ended => return self.ended(),
@@ -164,7 +173,16 @@ impl Checker {
 
     fn published(&mut self, position: Position, key: &str, record: &str) {
         let key = if self.rules.total { "*" } else { key }.to_owned();
-        let known = Known { key, fate: Fate::Pending, failures: 0, due: Micros::MIN, suspect: false, redriven: false, out: None };
+        let known = Known {
+            key,
+            fate: Fate::Pending,
+            failures: 0,
+            due: Micros::MIN,
+            suspect: false,
+            redriven: false,
+            rests_until: Micros::MIN,
+            out: None,
+        };
         self.known.insert(position, known);
         if position <= self.rules.snapshot_at {
             self.records.insert(position, record.to_owned());
@@ -195,7 +213,16 @@ impl Checker {
 
     fn void_all(&mut self) {
         self.known.values_mut().for_each(|known| known.out = None);
+        self.rest_no_more(|_, _| true);
         self.leaving = false;
+    }
+
+    pub(super) fn rest_no_more(&mut self, which: impl Fn(Position, &str) -> bool) {
+        for (position, known) in &mut self.known {
+            if which(*position, &known.key) {
+                known.rests_until = Micros::MIN;
+            }
+        }
     }
 
     fn attached(&mut self, epoch: u64, resumed: bool, window: Window) -> Judged {
@@ -224,6 +251,7 @@ impl Checker {
         holds(delivery.token.epoch == self.epoch, Breach::SentUnderOtherEpoch, position)?;
         holds(delivery.redriven == known.redriven, Breach::WrongMark, position)?;
         holds(at >= known.due, Breach::SentBeforeDue, position)?;
+        holds(at >= known.rests_until, Breach::SentBeforeRested, position)?;
         let out = |p: &Position| self.known.get(p).is_some_and(|known| known.out.is_some());
         holds(self.before(position).iter().all(out), Breach::SentOutOfOrder, position)?;
         let others: Vec<_> = self.known.values().filter(|other| other.out.is_some()).collect();

@@ -180,6 +180,14 @@ fn sendings() -> Vec<Corruption> {
                 *at -= SECOND;
             }
         }),
+        (Breach::SentBeforeRested, |story| {
+            let released = place(story, is_kept(|tally| &tally.released, 5));
+            let again = released + place(&story[released..].to_vec(), is_sent(5));
+            let Seen::Kept { at: given_back, .. } = story[released] else { return };
+            if let Seen::Sent { at, .. } = &mut story[again] {
+                *at = given_back;
+            }
+        }),
         (Breach::SentWithoutPermit, |story| {
             let at = place(story, is_sent(3));
             story.insert(at, Seen::Permitted(false));

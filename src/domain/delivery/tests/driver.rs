@@ -318,7 +318,12 @@ impl Driver {
             self.out.remove(position);
         }
         let standing = self.keys.keys().map(|position| (*position, self.stands(*position))).collect();
-        self.seen.push(Seen::Kept { tally: persist.tally, rows: persist.delta.put_retries, standing });
+        self.seen.push(Seen::Kept {
+            at: self.host.now,
+            tally: Box::new(persist.tally),
+            rows: persist.delta.put_retries,
+            standing,
+        });
     }
 
     fn is_finished(&self) -> bool {

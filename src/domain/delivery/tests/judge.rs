@@ -34,7 +34,7 @@ impl Checker {
         })
     }
 
-    pub(super) fn kept(&mut self, tally: &Tally, rows: &[RetryRow]) -> Judged {
+    pub(super) fn kept(&mut self, at: Micros, tally: &Tally, rows: &[RetryRow]) -> Judged {
         for position in &tally.dead {
             self.died(*position)?;
         }
@@ -49,6 +49,14 @@ impl Checker {
         for position in &tally.released {
             self.settled(*position, |verb| *verb == Verb::Release)?;
             self.take(*position);
+            if let Some(known) = self.known.get_mut(position) {
+                known.rests_until = at + 100 * MILLI;
+            }
+        }
+        for position in tally.retried.iter().chain(&tally.dead).chain(&tally.suspected) {
+            // What stood behind it is read again later.
+            let key = self.known.get(position).map(|known| known.key.clone());
+            self.rest_no_more(|other, of| other >= *position && Some(of) == key.as_deref());
         }
         for position in &tally.suspected {
             let known = self.known.get_mut(position).filter(|known| known.out.is_some() && known.fate == Fate::Pending);

@@ -149,6 +149,7 @@ fn giving_back_one_gives_back_those_behind_it() {
     host.sent_now();
     host.say(&[(2, Verb::Release)]);
     assert_eq!(host.lost.iter().map(|lost| lost.position).collect::<Vec<_>>(), [3]);
+    host.wait(1);
     assert_eq!(host.sent_now(), [2, 3]);
     assert_eq!(host.ack(&[1, 2, 3]), [Ok; 3]);
 }

@@ -26,7 +26,7 @@ pub(super) enum Seen {
     /// Its answer.
     Answered { request: u64, item: SettledItem },
     /// A change became durable: about which positions, the retry rows it wrote, and how each position stands in the store then.
-    Kept { tally: Tally, rows: Vec<RetryRow>, standing: BTreeMap<Position, Standing> },
+    Kept { at: Micros, tally: Box<Tally>, rows: Vec<RetryRow>, standing: BTreeMap<Position, Standing> },
     /// Everything went well from some time on, and nothing is left to do.
     Ended,
 }

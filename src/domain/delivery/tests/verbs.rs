@@ -79,11 +79,45 @@ fn a_release_is_not_counted_and_comes_again() {
     let old = host.inbox[&2];
     host.say(&[(1, Verb::Release), (2, Verb::Release), (3, Verb::Release)]);
     assert!(host.lost.is_empty(), "what was given back is not lost");
+    host.wait(1);
     assert_eq!(host.sent.iter().map(|d| (d.position, d.attempt)).collect::<Vec<_>>(), [(1, 1), (2, 1), (3, 1)]);
     assert_ne!(host.inbox[&2].token, old.token);
     let stale = Settlement { position: 2, token: old.token, verb: Verb::Release };
     let request = host.settle_with(vec![stale]);
     assert_eq!(host.answers[&request][0].result, Stale);
+}
+
+#[test]
+fn who_gives_back_all_it_gets_does_not_get_it_back_at_once_for_ever() {
+    let mut host = Host::with(spec(), &["a", "a", "b"]);
+    host.ack(&[3]);
+    host.sent_now();
+    let mut rests = Vec::new();
+    for _ in 0..11 {
+        host.say(&[(1, Verb::Release)]);
+        assert!(host.sent_now().is_empty(), "it comes back at once");
+        assert_eq!(host.engine.pause_reason(), None);
+        let rested = host.engine.next_deadline().expect("it comes again");
+        rests.push((rested - host.now) / 1_000);
+        host.now = rested;
+        host.run();
+        assert_eq!(host.sent_now(), [1, 2]);
+        assert_eq!(host.inbox[&1].attempt, 1, "giving back counts as no attempt");
+    }
+    assert_eq!(rests, [100, 200, 400, 800, 1_600, 3_200, 6_400, 12_800, 25_600, 30_000, 30_000]);
+    assert!(host.stored.retrying.is_empty());
+}
+
+#[test]
+fn what_rests_holds_up_nobody_else_and_another_session_gets_it_at_once() {
+    let mut host = Host::with(spec(), &["a"]);
+    host.say(&[(1, Verb::Release)]);
+    host.sent_now();
+    host.publish(&["b"]);
+    assert_eq!(host.sent_now(), [2]);
+    host.ack(&[2]);
+    host.attach(TWO, WIDE, true);
+    assert_eq!(host.sent_now(), [1]);
 }
 
 #[test]
