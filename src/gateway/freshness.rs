@@ -40,7 +40,7 @@ impl Freshness {
 #[derive(Debug, Clone)]
 pub struct Attested {
     policy: FreshnessPolicy,
-    attestations: Vec<Attestation>,
+    attestations: Arc<[Attestation]>,
     moment: Moment,
 }
 

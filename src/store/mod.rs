@@ -8,6 +8,8 @@ mod conformance;
 mod encoding;
 pub mod sqlite;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 use crate::domain::{
@@ -172,8 +174,8 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<StoredRecord>, StoreError>;
 
-    /// All attestations that stand.
-    async fn attestations(&self) -> Result<Vec<Attestation>, StoreError>;
+    /// All attestations that stand: every answer asks, so that they are best kept in memory.
+    async fn attestations(&self) -> Result<Arc<[Attestation]>, StoreError>;
 
     /// Everything kept of a subscription.
     async fn subscription(&self, key: &SubscriptionKey) -> Result<Option<SubscriptionState>, StoreError>;

@@ -147,7 +147,7 @@ impl Store for FaultyStore {
         self.inner.list(query, as_of, after, limit).await
     }
 
-    async fn attestations(&self) -> Result<Vec<Attestation>, StoreError> {
+    async fn attestations(&self) -> Result<Arc<[Attestation]>, StoreError> {
         self.inner.attestations().await
     }
 

@@ -144,7 +144,9 @@ pub(crate) async fn attestations_never_move_back(home: &impl Home) {
         Act { change: Change::Attest(attestation), evidence: evidence(ActKind::Attest) }
     };
     ledger.act(attest(Feed::FailedProducts, Some(330_000), 100)).await;
+    assert_eq!(ledger.store.attestations().await.expect("read").len(), 1);
     ledger.act(attest(Feed::FailedProducts, None, 70)).await;
+    assert_eq!(ledger.store.attestations().await.expect("read").len(), 2, "as soon as it is answered");
     let earlier = ledger.act(attest(Feed::FailedProducts, Some(330_000), 90)).await;
     assert_eq!(earlier, Outcome::Attested { complete_to: 100, evidence_index: 2 }, "recorded, but the later time stands");
     ledger.commit(&[attest(Feed::Notices, None, 5), attest(Feed::Notices, None, 6), attest(Feed::Notices, None, 4)]).await;
@@ -153,7 +155,7 @@ pub(crate) async fn attestations_never_move_back(home: &impl Home) {
         .attestations()
         .await
         .expect("read")
-        .into_iter()
+        .iter()
         .map(|a| (a.feed, a.region.map(Region::number), a.complete_to))
         .collect();
     standing.sort_unstable();

@@ -4,6 +4,7 @@
 //! after its frames are synced. The caches are bounded (16 MB for the writer, 4 MB a reader) and nothing is scanned at start,
 //! so that memory and start-up do not grow with the ledger.
 
+mod attested;
 mod bare;
 mod check;
 mod commit;
@@ -45,6 +46,7 @@ pub struct SqliteStore {
     writer: Arc<writer::Writer>,
     emptying: emptying::Emptying,
     readers: SqlitePool,
+    attested: attested::Attested,
     crossings: std::sync::atomic::AtomicU32,
 }
 
@@ -72,7 +74,10 @@ fn natural(number: i64) -> Result<u64, StoreError> {
 #[async_trait]
 impl Store for SqliteStore {
     async fn commit(&self, group_id: u128, now: Micros, acts: &[Act]) -> Result<Committed, StoreError> {
-        commit::commit(self, group_id, now, acts).await
+        let changing = self.attested.begin(acts);
+        let committed = commit::commit(self, group_id, now, acts).await;
+        changing.end();
+        committed
     }
 
     async fn is_committed(&self, group_id: u128) -> Result<bool, StoreError> {
@@ -136,8 +141,8 @@ impl Store for SqliteStore {
         records::list(&mut *self.reader().await?, query, as_of, after, limit).await
     }
 
-    async fn attestations(&self) -> Result<Vec<Attestation>, StoreError> {
-        facts::attestations(&mut *self.reader().await?).await
+    async fn attestations(&self) -> Result<Arc<[Attestation]>, StoreError> {
+        self.attested.get(async { facts::attestations(&mut *self.reader().await?).await }).await
     }
 
     async fn subscription(&self, key: &SubscriptionKey) -> Result<Option<SubscriptionState>, StoreError> {

@@ -12,7 +12,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{Connection, SqliteStore, emptying::Emptying, errors::Mapped as _, natural, writer::Writer};
+use super::{Connection, SqliteStore, attested::Attested, emptying::Emptying, errors::Mapped as _, natural, writer::Writer};
 use crate::{
     domain::evidence::Frontier,
     store::{Identity, StoreError},
@@ -67,7 +67,7 @@ impl SqliteStore {
             .await
             .mapped()?;
         let emptying = Emptying::start(connection(path, EMPTIER_CACHE), writer.clone());
-        Ok(Self { identity, writer, emptying, readers, crossings: AtomicU32::new(0) })
+        Ok(Self { identity, writer, emptying, readers, attested: Attested::default(), crossings: AtomicU32::new(0) })
     }
 
     /// Changes the limit on the size of the file; `None` = none. A store that was full goes on by itself when it is raised.
