@@ -141,7 +141,7 @@ fn move_head(script: &mut Script, head: &Head, plan: &WritePlan, group_id: u128)
 
 /// True when the group is among the last ones committed.
 pub(super) async fn is_committed(connection: &mut Connection, group_id: u128) -> Result<bool, StoreError> {
-    let text = "SELECT count(*) FROM (SELECT group_id FROM commit_log ORDER BY committed_at DESC LIMIT ?) WHERE group_id = ?";
+    let text = "SELECT count(*) FROM (SELECT group_id FROM commit_log ORDER BY committed_at DESC LIMIT +?) WHERE group_id = ?";
     let query = sqlx::query_scalar::<_, i64>(text).bind(GROUPS_KNOWN).bind(group_id.to_be_bytes().to_vec());
     Ok(query.fetch_one(connection).await.mapped()? > 0)
 }

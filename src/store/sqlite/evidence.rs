@@ -83,7 +83,7 @@ fn found(row: &SqliteRow) -> Result<(u64, Vec<u8>), StoreError> {
 }
 
 pub(super) async fn entries(connection: &mut Connection, first: u64, limit: usize) -> Result<Found, StoreError> {
-    let text = "SELECT idx, entry FROM evidence WHERE idx >= ? ORDER BY idx LIMIT ?";
+    let text = "SELECT idx, entry FROM evidence WHERE idx >= ? ORDER BY idx LIMIT +?";
     let query = sqlx::query(text).bind(int(first)).bind(i64::try_from(limit).unwrap_or(i64::MAX));
     query.fetch_all(connection).await.mapped()?.iter().map(found).collect()
 }
@@ -125,7 +125,7 @@ impl Search<'_> {
             builder.push(" AND e.idx IN (SELECT idx FROM evidence_block WHERE block = ");
             builder.push_bind(int(self.query.position / BLOCK_POSITIONS)).push(")");
         }
-        builder.push(" ORDER BY e.idx LIMIT ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        builder.push(" ORDER BY e.idx LIMIT +").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
         builder
     }
 

@@ -13,11 +13,11 @@ use crate::domain::{
 };
 
 /// Positions of a segment, as a power of two; statements of `records` say the same number.
-const SEGMENT_BITS: u32 = 14;
+pub(super) const SEGMENT_BITS: u32 = 14;
 
 /// The segment that a revision at this position files its keys in.
-pub(super) fn segment(position: Position) -> i64 {
-    int(position >> SEGMENT_BITS)
+pub(super) fn segment_of(position: Position) -> u64 {
+    position >> SEGMENT_BITS
 }
 
 /// The key under which revisions are filed for their order. An enterprise's code is the same key as for finding it, so that one
@@ -38,7 +38,7 @@ pub(super) fn filed(plan: &WritePlan) -> (Vec<[i64; 3]>, Vec<[i64; 2]>) {
     let mut keys = Vec::new();
     let mut register = Vec::new();
     for NewRevision { stored, first_position, subjects } in &plan.revisions {
-        let (segment, first) = (segment(stored.position), int(*first_position));
+        let (segment, first) = (int(segment_of(stored.position)), int(*first_position));
         let names = names(stored);
         keys.extend(subjects.iter().filter(|key| !names.contains(key)).map(|key| [segment, key.0, first]));
         keys.push([segment, order_subject(&stored.order_key).0, int(stored.position)]);

@@ -1,8 +1,8 @@
 //! The embedded home: one SQLite file in WAL mode, nothing to install.
 //!
 //! One connection writes; four read committed snapshots beside it and never block it. `synchronous=FULL`: a commit is answered
-//! after its frames are synced. The caches are bounded (16 MB for the writer, 4 MB a reader) and nothing is scanned at start,
-//! so that memory and start-up do not grow with the ledger.
+//! after its frames are synced. The caches are bounded (16 MB for the writer, 4 MB a reader, 64 MB for the filters of keys) and
+//! nothing is scanned at start, so that start-up does not grow with the ledger, nor memory beyond that.
 
 mod attested;
 mod bare;
@@ -12,7 +12,9 @@ mod emptying;
 mod errors;
 mod evidence;
 mod facts;
+mod key_filters;
 mod keys;
+mod lookup;
 mod open;
 mod read_set;
 mod records;
@@ -24,13 +26,13 @@ mod subscriptions;
 mod tests;
 mod writer;
 
-use std::sync::Arc;
+use std::{ops::RangeInclusive, sync::Arc};
 
 use async_trait::async_trait;
 use sqlx::{SqliteConnection, SqlitePool, pool::PoolConnection};
 
-use self::errors::Mapped as _;
 pub use self::{bare::BareWriter, open::Options};
+use self::{errors::Mapped as _, key_filters::Places, keys::order_subject};
 use super::{DeadLetterQuery, EvidenceQuery, Identity, PageBounds, RecordQuery, Store, StoreError};
 use crate::domain::{
     attributes::SubjectKey,
@@ -46,6 +48,7 @@ pub struct SqliteStore {
     writer: Arc<writer::Writer>,
     emptying: emptying::Emptying,
     readers: SqlitePool,
+    filters: Arc<key_filters::KeyFilters>,
     attested: attested::Attested,
     crossings: std::sync::atomic::AtomicU32,
 }
@@ -53,6 +56,12 @@ pub struct SqliteStore {
 impl SqliteStore {
     async fn reader(&self) -> Result<PoolConnection<sqlx::Sqlite>, StoreError> {
         self.readers.acquire().await.mapped()
+    }
+
+    /// Where to look for keys; what this could not tell for want of filters it can tell soon.
+    fn places(&self, keys: &[i64], positions: RangeInclusive<Position>) -> Places {
+        self.filters.complete_behind(&self.readers);
+        self.filters.places(keys, positions)
     }
 
     /// How often the last commit crossed to the driver's thread: what a commit costs beside its rows.
@@ -77,6 +86,9 @@ impl Store for SqliteStore {
         let changing = self.attested.begin(acts);
         let committed = commit::commit(self, group_id, now, acts).await;
         changing.end();
+        if let Ok(committed) = &committed {
+            self.filters.passed(committed.head.position);
+        }
         committed
     }
 
@@ -103,7 +115,8 @@ impl Store for SqliteStore {
         upto: Position,
         limit: usize,
     ) -> Result<Vec<StoredRecord>, StoreError> {
-        records::page_of_key(&mut *self.reader().await?, key, after, upto, limit).await
+        let places = self.places(&[order_subject(key).0], after..=upto);
+        lookup::page_of_key(&mut *self.reader().await?, &places, key, after, upto, limit).await
     }
 
     async fn at(&self, positions: &[Position]) -> Result<Vec<StoredRecord>, StoreError> {
@@ -128,7 +141,9 @@ impl Store for SqliteStore {
     }
 
     async fn by_subjects(&self, subjects: &[SubjectKey], as_of: Position, limit: usize) -> Result<Vec<StoredRecord>, StoreError> {
-        records::by_subjects(&mut *self.reader().await?, subjects, as_of, limit).await
+        let keys: Vec<i64> = subjects.iter().map(|subject| subject.0).collect();
+        let places = self.places(&keys, 0..=as_of);
+        lookup::by_subjects(&mut *self.reader().await?, &places, &keys, as_of, limit).await
     }
 
     async fn list(
@@ -138,7 +153,12 @@ impl Store for SqliteStore {
         after: Position,
         limit: usize,
     ) -> Result<Vec<StoredRecord>, StoreError> {
-        records::list(&mut *self.reader().await?, query, as_of, after, limit).await
+        let Some(code) = query.credit_code else {
+            return records::list(&mut *self.reader().await?, query, as_of, after, limit).await;
+        };
+        let key = SubjectKey::of("code", code.as_str()).0;
+        let places = self.places(&[key], 0..=as_of);
+        lookup::of_enterprise(&mut *self.reader().await?, &places, key, query, as_of, after, limit).await
     }
 
     async fn attestations(&self) -> Result<Arc<[Attestation]>, StoreError> {

@@ -15,7 +15,7 @@ use sqlx::{
 use super::{Connection, SqliteStore, attested::Attested, emptying::Emptying, errors::Mapped as _, natural, writer::Writer};
 use crate::{
     domain::evidence::Frontier,
-    store::{Identity, StoreError},
+    store::{Identity, Store as _, StoreError},
 };
 
 /// Schemas of this program, rising.
@@ -36,6 +36,9 @@ const WRITER_CACHE: &str = "-16000";
 const READER_CACHE: &str = "-4000";
 /// Cache of the connection that empties the log, KiB; copying goes past it.
 const EMPTIER_CACHE: &str = "-100";
+/// Rows that a reader's thread may be ahead of who asked. More would have it wait less often, and hold more memory where records are
+/// large: 512 KiB each at most.
+const READER_ROWS: usize = 128;
 /// Connections that read.
 const READERS: u32 = 4;
 /// How a store is opened.
@@ -63,11 +66,23 @@ impl SqliteStore {
             .test_before_acquire(false)
             .idle_timeout(None)
             .max_lifetime(None)
-            .connect_with(connection(path, READER_CACHE).create_if_missing(false).pragma("query_only", "ON"))
+            .connect_with(
+                connection(path, READER_CACHE).create_if_missing(false).row_buffer_size(READER_ROWS).pragma("query_only", "ON"),
+            )
             .await
             .mapped()?;
         let emptying = Emptying::start(connection(path, EMPTIER_CACHE), writer.clone());
-        Ok(Self { identity, writer, emptying, readers, attested: Attested::default(), crossings: AtomicU32::new(0) })
+        let store = Self {
+            identity,
+            writer,
+            emptying,
+            readers,
+            filters: Arc::default(),
+            attested: Attested::default(),
+            crossings: AtomicU32::new(0),
+        };
+        store.filters.passed(store.head().await?.position);
+        Ok(store)
     }
 
     /// Changes the limit on the size of the file; `None` = none. A store that was full goes on by itself when it is raised.

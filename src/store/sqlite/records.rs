@@ -1,6 +1,9 @@
-//! Reading the ledger: by position, by record, by key, by kind.
+//! Reading the ledger: by position, by record, by kind. By key: see [`super::lookup`].
 //!
 //! A record's first revision stands at its first position; later ones are found by the index of later revisions alone.
+//!
+//! A bound limit is written `LIMIT +?`: of a bare `LIMIT ?` SQLite takes the value into the plan, and compiles the statement anew
+//! whenever values are bound, which costs several times what the statement does.
 
 use futures_util::TryStreamExt as _;
 use sqlx::{Row as _, sqlite::SqliteRow};
@@ -8,16 +11,13 @@ use sqlx::{Row as _, sqlite::SqliteRow};
 use super::{
     Connection,
     errors::Mapped as _,
-    int,
-    keys::order_subject,
-    natural,
+    int, natural,
     rows::{record_columns, stored_record},
     script::Binding,
 };
 use crate::{
     domain::{
-        attributes::SubjectKey,
-        draft::{OrderKey, StoredRecord},
+        draft::StoredRecord,
         feeds::Feed,
         ids::{Micros, Position, RecordId, Revision},
         records::Kind,
@@ -25,45 +25,35 @@ use crate::{
     store::{PageBounds, RecordQuery, StoreError},
 };
 
-/// Position of the revision of record `r` in force at `?2`.
+/// Position of the revision of record `r` in force at the position that parameter `$as_of` holds.
 macro_rules! in_force {
-    () => {
-        "CASE WHEN r.position <= ?2 THEN r.position ELSE COALESCE((SELECT l.position FROM revision l \
-         WHERE l.first_position = r.first_position AND l.revision > 1 AND l.position <= ?2 ORDER BY l.revision DESC LIMIT 1), \
-         r.first_position) END"
-    };
-}
-
-/// The numbers of the segments of [`super::keys`] from `$first` to that of position `$last`, or to that of the head.
-macro_rules! segments {
-    ($first:literal, $last:literal) => {
+    ($as_of:literal) => {
         concat!(
-            "segments (number) AS (SELECT ",
-            $first,
-            " UNION ALL SELECT number + 1 FROM segments WHERE number < (SELECT min(position, ",
-            $last,
-            ") FROM head) >> 14)"
+            "CASE WHEN r.position <= ",
+            $as_of,
+            " THEN r.position ELSE COALESCE((SELECT l.position FROM revision l WHERE l.first_position = r.first_position AND l.revision > 1 \
+             AND l.position <= ",
+            $as_of,
+            " ORDER BY l.revision DESC LIMIT 1), r.first_position) END"
         )
     };
 }
+pub(super) use in_force;
 
 /// Every statement, for the test that none of them reads a whole table.
 #[cfg(test)]
-pub(super) const STATEMENTS: [(&str, &str); 11] = [
+pub(super) const STATEMENTS: [(&str, &str); 8] = [
     ("page", PAGE),
-    ("order key", OF_ORDER_KEY),
     ("at", AT),
     ("superseded", SUPERSEDED),
     ("position at", POSITION_AT),
     ("in force", IN_FORCE),
     ("first", FIRST),
     ("later", LATER),
-    ("subjects", BY_SUBJECTS),
-    ("enterprise", OF_ENTERPRISE),
     ("kind", OF_KIND),
 ];
 
-async fn all(connection: &mut Connection, query: Binding) -> Result<Vec<StoredRecord>, StoreError> {
+pub(super) async fn all(connection: &mut Connection, query: Binding) -> Result<Vec<StoredRecord>, StoreError> {
     query.fetch_all(connection).await.mapped()?.iter().map(stored_record).collect()
 }
 
@@ -72,7 +62,8 @@ async fn positions(connection: &mut Connection, query: Binding) -> Result<Vec<Po
     query.fetch_all(connection).await.mapped()?.iter().map(position).collect()
 }
 
-fn rows(limit: usize) -> i64 {
+/// A limit as SQLite takes it.
+pub(super) fn rows(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
@@ -85,7 +76,7 @@ const PAGE: &str = concat!(
     "SELECT ",
     record_columns!(),
     " FROM revision v CROSS JOIN record r ON r.first_position = v.first_position
-         WHERE v.position > ?1 AND v.position <= ?2 ORDER BY v.position LIMIT ?3"
+         WHERE v.position > ?1 AND v.position <= ?2 ORDER BY v.position LIMIT +?3"
 );
 
 pub(super) async fn page(
@@ -107,31 +98,6 @@ pub(super) async fn page(
         }
     }
     Ok(page)
-}
-
-const OF_ORDER_KEY: &str = concat!(
-    "WITH RECURSIVE ",
-    segments!("?2 >> 14", "?3"),
-    " SELECT k.position FROM segments s CROSS JOIN record_key k ON k.segment = s.number AND k.key = ?1
-      CROSS JOIN revision v ON v.position = k.position CROSS JOIN record r ON r.first_position = v.first_position
-      WHERE k.position > ?2 AND k.position <= ?3 AND r.order_key = ?4 ORDER BY k.position LIMIT ?5"
-);
-
-pub(super) async fn page_of_key(
-    connection: &mut Connection,
-    key: &OrderKey,
-    after: Position,
-    upto: Position,
-    limit: usize,
-) -> Result<Vec<StoredRecord>, StoreError> {
-    let query = sqlx::query(OF_ORDER_KEY)
-        .bind(order_subject(key).0)
-        .bind(int(after))
-        .bind(int(upto))
-        .bind(key.0.clone())
-        .bind(rows(limit));
-    let found = positions(connection, query).await?;
-    at(connection, &found).await
 }
 
 const AT: &str = concat!(
@@ -169,7 +135,7 @@ const IN_FORCE: &str = concat!(
     "SELECT ",
     record_columns!(),
     " FROM record r CROSS JOIN revision v ON v.position = ",
-    in_force!(),
+    in_force!("?2"),
     " WHERE r.record_id = ?1 AND v.position <= ?2"
 );
 
@@ -205,31 +171,13 @@ pub(super) async fn record(
     Ok(all(connection, query).await?.pop())
 }
 
-// First the positions, then the rows: sorting must not carry the bytes along.
-const BY_SUBJECTS: &str = concat!(
-    "WITH RECURSIVE ",
-    segments!("0", "?2"),
-    " SELECT ",
-    in_force!(),
-    " AS standing FROM (
-        SELECT k.position FROM json_each(?1) j CROSS JOIN segments s
-            CROSS JOIN record_key k ON k.segment = s.number AND k.key = j.value WHERE k.position <= ?2
-        UNION SELECT k.position FROM json_each(?1) j CROSS JOIN register_key k ON k.key = j.value WHERE k.position <= ?2) found
-      CROSS JOIN record r ON r.first_position = found.position ORDER BY standing LIMIT ?3"
-);
-
-pub(super) async fn by_subjects(
-    connection: &mut Connection,
-    subjects: &[SubjectKey],
-    as_of: Position,
-    limit: usize,
-) -> Result<Vec<StoredRecord>, StoreError> {
-    let query =
-        sqlx::query(BY_SUBJECTS).bind(numbers(subjects.iter().map(|subject| subject.0))).bind(int(as_of)).bind(rows(limit));
-    let found = positions(connection, query).await?;
-    at(connection, &found).await
+/// The kinds that a question admits.
+pub(super) fn kinds_of(query: &RecordQuery) -> Vec<Kind> {
+    let kinds = query.feeds.iter().flat_map(|feed: &Feed| feed.kinds()).copied();
+    kinds.filter(|kind| query.kind.is_none_or(|wanted| wanted == *kind)).collect()
 }
 
+/// For questions that name no enterprise.
 pub(super) async fn list(
     connection: &mut Connection,
     query: &RecordQuery,
@@ -237,61 +185,19 @@ pub(super) async fn list(
     after: Position,
     limit: usize,
 ) -> Result<Vec<StoredRecord>, StoreError> {
-    let kinds: Vec<Kind> = query
-        .feeds
-        .iter()
-        .flat_map(|feed: &Feed| feed.kinds())
-        .copied()
-        .filter(|kind| query.kind.is_none_or(|wanted| wanted == *kind))
-        .collect();
-    let mut found = match query.credit_code {
-        Some(_) => of_enterprise(connection, query, &kinds, as_of, after, limit).await?,
-        None => of_kinds(connection, query, &kinds, as_of, after, limit).await?,
-    };
+    let kinds = kinds_of(query);
+    let mut found = of_kinds(connection, query, &kinds, as_of, after, limit).await?;
     found.sort_unstable();
     found.dedup();
     found.truncate(limit);
     at(connection, &found).await
 }
 
-const OF_ENTERPRISE: &str = concat!(
-    "WITH RECURSIVE ",
-    segments!("0", "?2"),
-    " SELECT DISTINCT v.position FROM segments s CROSS JOIN record_key k ON k.segment = s.number AND k.key = ?1
-      CROSS JOIN record r ON r.first_position = k.position
-      CROSS JOIN revision v ON v.position = ",
-    in_force!(),
-    " WHERE k.position <= ?2 AND v.position > ?3 AND v.position <= ?2 AND v.credit_code = ?4
-      AND v.kind IN (SELECT value FROM json_each(?5)) AND (?6 IS NULL OR v.publisher = ?6)
-      ORDER BY v.position LIMIT ?7"
-);
-
-/// Through the enterprise's key: few.
-async fn of_enterprise(
-    connection: &mut Connection,
-    query: &RecordQuery,
-    kinds: &[Kind],
-    as_of: Position,
-    after: Position,
-    limit: usize,
-) -> Result<Vec<Position>, StoreError> {
-    let code = query.credit_code.map(|code| code.as_str().to_owned()).unwrap_or_default();
-    let query = sqlx::query(OF_ENTERPRISE)
-        .bind(SubjectKey::of("code", &code).0)
-        .bind(int(as_of))
-        .bind(int(after))
-        .bind(code)
-        .bind(numbers(kinds.iter().map(|kind| i64::from(kind.number()))))
-        .bind(query.publisher.as_ref().map(|publisher| publisher.as_str().to_owned()))
-        .bind(rows(limit));
-    positions(connection, query).await
-}
-
 const OF_KIND: &str = "SELECT v.position FROM revision v WHERE v.kind = ?1 AND v.position > ?2 AND v.position <= ?3
         AND (?4 IS NULL OR v.publisher = ?4)
         AND NOT EXISTS (SELECT 1 FROM revision l WHERE l.first_position = v.first_position AND l.revision > 1
                         AND l.revision > v.revision AND l.position <= ?3)
-        ORDER BY v.position LIMIT ?5";
+        ORDER BY v.position LIMIT +?5";
 
 /// Along the index of each kind.
 async fn of_kinds(

@@ -288,7 +288,7 @@ pub(super) async fn names(
 ) -> Result<Vec<String>, StoreError> {
     // All names of a participant lie between `p/` and `p0`, since `0` follows `/`.
     let text =
-        "SELECT subscription FROM subscription WHERE subscription > ?1 AND subscription < ?2 ORDER BY subscription LIMIT ?3";
+        "SELECT subscription FROM subscription WHERE subscription > ?1 AND subscription < ?2 ORDER BY subscription LIMIT +?3";
     let query = sqlx::query(text)
         .bind(format!("{participant}/{after}"))
         .bind(format!("{participant}0"))
@@ -308,7 +308,7 @@ pub(super) async fn dead_letters(
                 WHERE subscription = ?1 AND position > ?2
                 AND (?3 IS NULL OR position IN (SELECT value FROM json_each(?3)))
                 AND (?4 IS NULL OR reason = ?4) AND (?5 IS NULL OR order_key = ?5)
-                ORDER BY position LIMIT ?6";
+                ORDER BY position LIMIT +?6";
     let positions = query.positions.iter().map(|position| int(*position));
     let query = sqlx::query(text)
         .bind(text_key(key))
@@ -327,7 +327,7 @@ pub(super) async fn dead_letter_counts(
 ) -> Result<Vec<(String, u64)>, StoreError> {
     // By the index on reasons alone: histories are long.
     let text = "SELECT reason, count(*) FROM subscription_dead INDEXED BY subscription_dead_reason WHERE subscription = ?1
-                GROUP BY reason ORDER BY 2 DESC, 1 LIMIT ?2";
+                GROUP BY reason ORDER BY 2 DESC, 1 LIMIT +?2";
     let query = sqlx::query(text).bind(text_key(key)).bind(i64::try_from(limit).unwrap_or(i64::MAX));
     let rows = query.fetch_all(connection).await.mapped()?;
     rows.iter().map(|row| Ok((row.try_get(0).mapped()?, natural(row.try_get(1).mapped()?)?))).collect()

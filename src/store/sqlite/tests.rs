@@ -1,6 +1,9 @@
 //! The conformance suite over this home, and what is peculiar to it.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex},
+};
 
 use async_trait::async_trait;
 use sqlx::{AssertSqlSafe, Connection as _, Row as _, sqlite::SqliteConnectOptions};
@@ -12,6 +15,7 @@ use crate::{
         attributes::SubjectKey,
         draft::{OrderKey, StoredRecord},
         feeds::Feed,
+        ids::Position,
         life_cycle::State::{Confirmed, Ordered},
         records::{Matter, UrgentNotice, examples},
     },
@@ -107,11 +111,21 @@ async fn the_log_is_emptied_beside_the_writer() {
 #[tokio::test]
 async fn readings_use_indexes() {
     // Given lists, what an index found, the numbers of segments, and the one row of the head are small.
-    const SMALL: [&str; 5] = ["SCAN found", "SCAN s", "SCAN segments", "SCAN head", "SCAN CONSTANT ROW"];
+    const SMALL: [&str; 9] = [
+        "SCAN found",
+        "SCAN wanted",
+        "SCAN p",
+        "SCAN probe",
+        "SCAN s",
+        "SCAN segments",
+        "SCAN span",
+        "SCAN head",
+        "SCAN CONSTANT ROW",
+    ];
     let home = TemporaryFile::fresh().await;
     Ledger::open(&home).await.publish((0..50).map(nonconformity).collect()).await;
     let mut connection = home.connect().await;
-    for (what, statement) in super::records::STATEMENTS {
+    for (what, statement) in super::records::STATEMENTS.into_iter().chain(super::lookup::STATEMENTS) {
         let explained = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
         let plan: Vec<String> = sqlx::query(explained)
             .fetch_all(&mut connection)
@@ -125,6 +139,31 @@ async fn readings_use_indexes() {
         let scans: Vec<_> = plan.iter().filter(reads_all).filter(|line| !small(line)).collect();
         assert!(scans.is_empty(), "{what}: {plan:#?}");
     }
+}
+
+/// A bare `LIMIT ?` has SQLite compile the statement anew at every execution.
+#[test]
+fn no_statement_binds_a_bare_limit() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/sqlite");
+    let mut texts = 0;
+    for folder in [here.clone(), here.join("check")] {
+        for file in std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+            let text =
+                if file.is_file() && !file.ends_with("tests.rs") { std::fs::read_to_string(&file) } else { Ok(String::new()) };
+            let text = text.expect("a source");
+            let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+            for after in code.join("\n").split("LIMIT ").skip(1) {
+                texts += 1;
+                assert!(
+                    !after.starts_with(['?', '"', ':', '@', '$']),
+                    "{}: LIMIT {}",
+                    file.display(),
+                    &after[..after.len().min(20)]
+                );
+            }
+        }
+    }
+    assert!(texts > 10, "the sources were found");
 }
 
 /// Keys are cut into segments of 16,384 positions; what was filed in one is found from any.
@@ -142,6 +181,21 @@ async fn keys_are_found_in_every_segment() {
     let (head, last) = (ledger.head().await, items[0].position);
     assert_eq!(head, last + 2);
 
+    lookups_find_all(&ledger, last).await;
+    // And again through the filter of the full segment, which the first lookup has asked for.
+    let store = home.open.lock().expect("not poisoned").clone().expect("it is open");
+    store.filters.complete(&store.readers).await.expect("filters");
+    let key = SubjectKey::of("code", examples::credit_code(1).as_str()).0;
+    let places = store.filters.places(&[key], 0..=head);
+    assert_eq!((places.pairs, places.unknown, places.open), (vec![[0, key]], vec![], 1));
+    lookups_find_all(&ledger, last).await;
+    ledger.is_sound().await;
+}
+
+/// What `keys_are_found_in_every_segment` filed.
+async fn lookups_find_all(ledger: &Ledger, last: Position) {
+    let head = ledger.head().await;
+
     let positions = |records: Vec<StoredRecord>| records.iter().map(|record| record.position).collect::<Vec<_>>();
     let code = examples::credit_code(1);
     let subject = SubjectKey::of("code", code.as_str());
@@ -150,8 +204,12 @@ async fn keys_are_found_in_every_segment() {
     assert_eq!(positions(ledger.store.by_subjects(&[subject], 100, 10).await.expect("read")), [1]);
     let key = OrderKey(code.as_str().to_owned());
     assert_eq!(positions(ledger.store.page_of_key(&key, 0, head, 10).await.expect("read")), [1, last, last + 1, last + 2]);
+    assert_eq!(
+        positions(ledger.store.page_of_key(&key, 0, head, 2).await.expect("read")),
+        [1, last],
+        "none twice: fewer are the end"
+    );
     assert_eq!(positions(ledger.store.page_of_key(&key, last, u64::MAX, 10).await.expect("read")), [last + 1, last + 2]);
     let query = RecordQuery { feeds: vec![Feed::FailedProducts], credit_code: Some(code), ..RecordQuery::default() };
     assert_eq!(positions(ledger.store.list(&query, head, 0, 10).await.expect("read")), [last, last + 1]);
-    ledger.is_sound().await;
 }

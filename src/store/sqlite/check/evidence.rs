@@ -30,7 +30,7 @@ pub(super) async fn check(
     let mut walk = Walk::default();
     loop {
         let text =
-            "SELECT idx, kind, participant, system, outcome, leaf, entry FROM evidence WHERE idx >= ? ORDER BY idx LIMIT ?";
+            "SELECT idx, kind, participant, system, outcome, leaf, entry FROM evidence WHERE idx >= ? ORDER BY idx LIMIT +?";
         let query = sqlx::query(text).bind(int(walk.next)).bind(STEP as i64);
         let rows = query.fetch_all(&mut *connection).await.mapped()?;
         for row in &rows {

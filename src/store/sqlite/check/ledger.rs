@@ -19,7 +19,7 @@ use crate::{
             Connection,
             errors::Mapped as _,
             int,
-            keys::{names, order_subject, segment},
+            keys::{names, order_subject, segment_of},
             natural,
             rows::{parse_step, record_columns, stored_record},
         },
@@ -34,7 +34,7 @@ pub(super) async fn check(connection: &mut Connection, wrong: &mut Wrong, head: 
             record_columns!(),
             ", v.first_position, r.position, r.revision, r.content_digest, r.kind
              FROM revision v LEFT JOIN record r ON r.first_position = v.first_position
-             WHERE v.position > ? ORDER BY v.position LIMIT ?"
+             WHERE v.position > ? ORDER BY v.position LIMIT +?"
         );
         let query = sqlx::query(text).bind(int(walk.last)).bind(STEP as i64);
         let rows = query.fetch_all(&mut *connection).await.mapped()?;
@@ -119,7 +119,7 @@ impl Walk {
 
     /// Keys that are known without decoding the content.
     fn collect_keys(&mut self, stored: &StoredRecord, first: Position) {
-        let segment = segment(stored.position);
+        let segment = int(segment_of(stored.position));
         self.keys.push([segment, order_subject(&stored.order_key).0, int(stored.position)]);
         if let Some(code) = stored.attributes.credit_code {
             self.keys.push([segment, SubjectKey::of("code", code.as_str()).0, int(first)]);
