@@ -92,6 +92,9 @@ fn state() -> SubscriptionState {
         dead: BTreeMap::new(),
         consecutive_failures: 0,
         circuit_open_since: None,
+        settings_revision: 1,
+        paused_since: None,
+        sought_epoch: 0,
     }
 }
 

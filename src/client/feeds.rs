@@ -7,8 +7,9 @@ use super::{
 use crate::proto::{
     CreateSubscriptionRequest, DeleteSubscriptionRequest, DiscardDeadLettersRequest, DiscardDeadLettersResponse, Feed,
     FetchRequest, FetchResponse, GetSubscriptionRequest, ListDeadLettersRequest, ListDeadLettersResponse, ListFeedsRequest,
-    ListSubscriptionsRequest, ListSubscriptionsResponse, RedriveDeadLettersRequest, RedriveDeadLettersResponse, SettleRequest,
-    SettleResponse, Subscription, feed_service_client::FeedServiceClient,
+    ListSubscriptionsRequest, ListSubscriptionsResponse, PauseSubscriptionRequest, RedriveDeadLettersRequest,
+    RedriveDeadLettersResponse, ResumeSubscriptionRequest, SeekRequest, SeekResponse, SeekTo, SettleRequest, SettleResponse,
+    Subscription, UpdateSubscriptionRequest, feed_service_client::FeedServiceClient, seek_to,
 };
 
 /// Feeds, subscriptions, dead letters.
@@ -65,6 +66,43 @@ impl Feeds {
     pub async fn delete(&self, name: &str) -> Result<(), ClientError> {
         let request = DeleteSubscriptionRequest { name: name.to_owned() };
         self.connection.answer(self.service.clone().delete_subscription(unary(request)).await).await.map(|_| ())
+    }
+
+    /// Replaces the settings of a subscription. `request.settings_revision` is the revision that was read: ABORTED with reason
+    /// `SETTINGS_CHANGED` when another one stands by now.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn update(&self, request: UpdateSubscriptionRequest) -> Result<Subscription, ClientError> {
+        self.connection.answer(self.service.clone().update_subscription(unary(request)).await).await
+    }
+
+    /// Pauses delivery until it is resumed; `reason` may be empty.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn pause(&self, name: &str, reason: &str) -> Result<Subscription, ClientError> {
+        let request = PauseSubscriptionRequest { name: name.to_owned(), reason: reason.to_owned() };
+        self.connection.answer(self.service.clone().pause_subscription(unary(request)).await).await
+    }
+
+    /// Lets delivery go on, and closes an open circuit; `reason` may be empty.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn resume(&self, name: &str, reason: &str) -> Result<Subscription, ClientError> {
+        let request = ResumeSubscriptionRequest { name: name.to_owned(), reason: reason.to_owned() };
+        self.connection.answer(self.service.clone().resume_subscription(unary(request)).await).await
+    }
+
+    /// Moves the place of a subscription; `reason` may be empty. Not repeated by itself when its answer was lost: what was
+    /// settled since would be sent again.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn seek(&self, name: &str, to: seek_to::To, reason: &str) -> Result<SeekResponse, ClientError> {
+        let request = SeekRequest { name: name.to_owned(), to: Some(SeekTo { to: Some(to) }), reason: reason.to_owned() };
+        self.connection.answer(self.service.clone().seek(unary(request)).await).await
     }
 
     /// Takes deliveries without a stream.

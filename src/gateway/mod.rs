@@ -1,5 +1,6 @@
 //! The steps of an act: admit → permit → act → commit → answer. Knows the store's trait, never a home of it.
 
+pub mod administer_subscription;
 mod caller;
 pub mod committer;
 pub mod dead_letters;

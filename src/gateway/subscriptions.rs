@@ -90,7 +90,7 @@ impl Gateway {
     }
 
     /// Refuses a subscription that could never deliver: no named feed, or none at all, is granted; a purpose is missing.
-    fn permit_subscription(&self, caller: &Caller, spec: &SubscriptionSpec) -> Result<(), Refused> {
+    pub(super) fn permit_subscription(&self, caller: &Caller, spec: &SubscriptionSpec) -> Result<(), Refused> {
         let named = !spec.filter.feeds.is_empty();
         let feeds: &[Feed] = if named { &spec.filter.feeds } else { &Feed::ALL };
         let mut granted = 0;
@@ -118,7 +118,7 @@ impl Gateway {
     }
 
     /// The floor and snapshot position that a start means now.
-    async fn resolve_start(&self, start: StartAt) -> Result<(u64, u64), Refused> {
+    pub(super) async fn resolve_start(&self, start: StartAt) -> Result<(u64, u64), Refused> {
         let head = self.tail.position();
         Ok(match start {
             StartAt::Earliest => (0, 0),

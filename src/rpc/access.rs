@@ -43,7 +43,7 @@ const fn row(name: &'static str, access: Access, shape: Shape) -> Method {
 const AUDIT: Access = Access::Operator(OperatorRole::Audit);
 
 /// The table, by name in ascending order.
-pub static METHODS: [Method; 27] = [
+pub static METHODS: [Method; 31] = [
     row("grpc.health.v1.Health/Check", Access::AnyCertificate, Shape::Unary),
     row("grpc.health.v1.Health/Watch", Access::AnyCertificate, Shape::Streaming),
     row("grpc.reflection.v1.ServerReflection/ServerReflectionInfo", Access::AnyCertificate, Shape::Streaming),
@@ -59,10 +59,14 @@ pub static METHODS: [Method; 27] = [
     row("tongbao.v1.FeedService/ListDeadLetters", Access::System, Shape::Unary),
     row("tongbao.v1.FeedService/ListFeeds", Access::System, Shape::Unary),
     row("tongbao.v1.FeedService/ListSubscriptions", Access::System, Shape::Unary),
+    row("tongbao.v1.FeedService/PauseSubscription", Access::System, Shape::Unary),
     row("tongbao.v1.FeedService/Read", Access::System, Shape::Streaming),
     row("tongbao.v1.FeedService/RedriveDeadLetters", Access::System, Shape::Unary),
+    row("tongbao.v1.FeedService/ResumeSubscription", Access::System, Shape::Unary),
+    row("tongbao.v1.FeedService/Seek", Access::System, Shape::Unary),
     row("tongbao.v1.FeedService/Settle", Access::System, Shape::Unary),
     row("tongbao.v1.FeedService/Subscribe", Access::System, Shape::Streaming),
+    row("tongbao.v1.FeedService/UpdateSubscription", Access::System, Shape::Unary),
     row("tongbao.v1.PublishService/Attest", Access::System, Shape::Unary),
     row("tongbao.v1.PublishService/Publish", Access::System, Shape::Unary),
     row("tongbao.v1.PublishService/PublishStream", Access::System, Shape::Streaming),

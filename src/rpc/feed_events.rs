@@ -2,7 +2,10 @@
 
 use crate::{
     domain::delivery::{PauseReason, SettleResult, SettledItem, Status, Token},
-    gateway::subscribe::{Blocked, Event, Outgoing, Overview},
+    gateway::{
+        administer_subscription::Sought,
+        subscribe::{Blocked, Event, Outgoing, Overview},
+    },
     proto::{self, subscribe_response::Message},
     wire,
 };
@@ -90,6 +93,23 @@ pub(super) fn subscription(overview: &Overview) -> proto::Subscription {
             .map(|(reason, count)| proto::DeadLetterCount { reason: reason.clone(), count: *count })
             .collect(),
         blocked: overview.blocked.iter().map(blocked).collect(),
+        settings_revision: overview.settings_revision,
+        paused_since_us: overview.paused_since.unwrap_or_default(),
+        place: Some(proto::Cursor {
+            ledger_id: overview.ledger_id.clone(),
+            generation: overview.generation,
+            position: overview.floor,
+        }),
+    }
+}
+
+/// What a seek came to.
+pub(super) fn sought(sought: &Sought) -> proto::SeekResponse {
+    proto::SeekResponse {
+        from_floor: sought.from_floor,
+        to_floor: sought.to_floor,
+        snapshot_at: sought.snapshot_at,
+        subscription: Some(subscription(&sought.overview)),
     }
 }
 
@@ -164,7 +184,7 @@ fn pause_words(reason: Option<PauseReason>) -> String {
         Some(PauseReason::KeyBlocked) => "剩余记录都在等待被阻塞的企业 / all that is left waits for a blocked enterprise",
         Some(PauseReason::Paused) => "已由操作员暂停 / paused by an operator",
         Some(PauseReason::CircuitOpen) => {
-            "连续失败过多，已熔断：重新连接后继续 / too many failures in a row: attach again to go on"
+            "连续失败过多，已熔断：重新连接或恢复投递后继续 / too many failures in a row: attach again, or resume, to go on"
         }
         Some(PauseReason::NotPermitted) => "授权缺失或已失效 / the grant is missing or has lapsed",
         Some(PauseReason::NoConsumer) => "没有连接的消费者 / nobody is attached",

@@ -9,7 +9,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::{
     Limits,
     answer::{answer, refuse},
-    caller, feed_events, feed_requests,
+    caller, feed_administration, feed_events, feed_requests,
     feed_stream::{Age, Reading, Responses, Term},
     read_stream,
 };
@@ -146,6 +146,39 @@ impl FeedService for FeedDoor {
     ) -> Result<Response<proto::ListSubscriptionsResponse>, Status> {
         let caller = caller(&request)?;
         let result = self.list(&caller, request.get_ref()).await;
+        answer(&self.gateway, &caller, result)
+    }
+
+    async fn update_subscription(
+        &self,
+        request: Request<proto::UpdateSubscriptionRequest>,
+    ) -> Result<Response<proto::Subscription>, Status> {
+        let caller = caller(&request)?;
+        let result = feed_administration::update(&self.gateway, &caller, request.get_ref()).await;
+        answer(&self.gateway, &caller, result)
+    }
+
+    async fn pause_subscription(
+        &self,
+        request: Request<proto::PauseSubscriptionRequest>,
+    ) -> Result<Response<proto::Subscription>, Status> {
+        let caller = caller(&request)?;
+        let result = feed_administration::pause(&self.gateway, &caller, request.get_ref()).await;
+        answer(&self.gateway, &caller, result)
+    }
+
+    async fn resume_subscription(
+        &self,
+        request: Request<proto::ResumeSubscriptionRequest>,
+    ) -> Result<Response<proto::Subscription>, Status> {
+        let caller = caller(&request)?;
+        let result = feed_administration::resume(&self.gateway, &caller, request.get_ref()).await;
+        answer(&self.gateway, &caller, result)
+    }
+
+    async fn seek(&self, request: Request<proto::SeekRequest>) -> Result<Response<proto::SeekResponse>, Status> {
+        let caller = caller(&request)?;
+        let result = feed_administration::seek(&self.gateway, &caller, request.get_ref()).await;
         answer(&self.gateway, &caller, result)
     }
 

@@ -12,6 +12,7 @@ mod asking;
 mod connections;
 mod deadline;
 mod evidence_service;
+mod feed_administration;
 mod feed_events;
 mod feed_requests;
 mod feed_service;

@@ -3,7 +3,7 @@
 use crate::{
     domain::{
         credit_code::CreditCode,
-        delivery::{Filter, OnDeadLetter, Ordering, RetryPolicy, StartAt, SubscriptionSpec},
+        delivery::{Filter, OnDeadLetter, Ordering, RetryPolicy, SettingsUpdate, StartAt, SubscriptionSpec},
         feeds::Feed,
         items::InspectionItem,
         life_cycle::State,
@@ -27,6 +27,16 @@ pub fn read_spec(
     let settings = settings.unwrap_or(&default);
     let spec = findings.within("settings", |findings| read_settings(settings, findings));
     SubscriptionSpec { start: read_start(start, findings), ..spec }
+}
+
+/// Reads settings that replace standing ones.
+pub fn read_update(settings: Option<&proto::SubscriptionSettings>, findings: &mut Findings) -> SettingsUpdate {
+    let default = proto::SubscriptionSettings::default();
+    let settings = settings.unwrap_or(&default);
+    let spec = findings.within("settings", |findings| read_settings(settings, findings));
+    let ordering = (settings.ordering() != proto::Ordering::Unspecified).then_some(spec.ordering);
+    let purpose = (!settings.purpose.is_empty()).then(|| settings.purpose.clone());
+    SettingsUpdate { spec, ordering, purpose }
 }
 
 fn read_settings(settings: &proto::SubscriptionSettings, findings: &mut Findings) -> SubscriptionSpec {

@@ -1,7 +1,7 @@
 //! `tongbao subscribe`: receives a subscription and acknowledges what was handed on safely.
 
 mod exec;
-mod settings;
+pub(super) mod settings;
 mod sink;
 
 use std::{

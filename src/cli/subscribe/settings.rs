@@ -116,12 +116,12 @@ impl Settings {
     }
 }
 
-fn kind_named(token: &str) -> Result<i32, Failure> {
+pub(in crate::cli) fn kind_named(token: &str) -> Result<i32, Failure> {
     let found = Kind::ALL.into_iter().find(|kind| kind.token() == token);
     found.map(|kind| i32::from(kind.number())).ok_or_else(|| unknown("UNKNOWN_KIND", token, &Kind::ALL.map(Kind::token)))
 }
 
-fn state_named(token: &str) -> Result<(), Failure> {
+pub(in crate::cli) fn state_named(token: &str) -> Result<(), Failure> {
     match State::parse(token) {
         Some(_) => Ok(()),
         None => Err(unknown("UNKNOWN_STATE", token, &State::ALL.map(State::token))),
@@ -133,7 +133,7 @@ fn unknown(reason: &str, read: &str, known: &[&str]) -> Failure {
     Failure::usage(reason, format!("不认识“{read}”；可用：{known}"), format!("`{read}` is not known; there are {known}"))
 }
 
-fn code(text: &str) -> Result<String, Failure> {
+pub(in crate::cli) fn code(text: &str) -> Result<String, Failure> {
     CreditCode::parse(text).map(|code| code.as_str().to_owned()).map_err(|error| {
         let said = error.text();
         Failure::usage(error.reason(), said.zh, said.en)

@@ -13,7 +13,7 @@
 //! * after a settle of a sending was confirmed, nothing more is said of that sending;
 //! * at most one run of the handler is under way for a position;
 //! * what the handler finished is acknowledged and not handled again when the gateway sends it once more, unless a person
-//!   redrove it or the gateway took it back to keep the order of an enterprise;
+//!   redrove it, moved the subscription's place, or the gateway took it back to keep the order of an enterprise;
 //! * while an enterprise waits for a retry, its later deliveries are given back, not handled.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -107,7 +107,7 @@ struct Held {
     at: At,
     /// The lease is gone and no newer sending is known.
     lost: bool,
-    /// It was taken back to keep the order: what the handler did does not count.
+    /// It was taken back to keep the order, or the place was moved: what the handler did does not count.
     taken_back: bool,
 }
 
@@ -134,6 +134,8 @@ pub struct Books {
     done: BTreeMap<Position, u64>,
     done_order: VecDeque<(Position, u64)>,
     draining: bool,
+    /// Epoch of the stream, once one stands.
+    epoch: Option<u64>,
 }
 
 impl Books {
@@ -142,6 +144,11 @@ impl Books {
     pub fn delivered(&mut self, sending: Sending) -> Option<u64> {
         if self.draining {
             return None;
+        }
+        // Within a stream nothing but a seek raises the epoch; when nothing was out, nobody said so.
+        if self.epoch.is_some_and(|epoch| sending.token.epoch > epoch) {
+            self.epoch = Some(sending.token.epoch);
+            self.sought();
         }
         let finished = self.done.remove(&sending.position).is_some() && !sending.redriven;
         if let Some(held) = self.held.get_mut(&sending.position) {
@@ -307,6 +314,9 @@ impl Books {
 
     /// The gateway took leases away. Returns the numbers of the runs that are under way with one of them.
     pub fn lost(&mut self, message: &LeaseLost) -> Vec<u64> {
+        if message.leases.iter().any(|lease| lease.reason == "sought") {
+            self.sought();
+        }
         let mut running = Vec::new();
         for lease in &message.leases {
             let token = lease.token.as_ref().map(|token| Token { epoch: token.epoch, send_number: token.send_number });
@@ -325,9 +335,17 @@ impl Books {
         running
     }
 
-    /// A new stream stands: requests whose answer was lost are said again, under the ids they had; then whatever else was decided
+    /// The place was moved: what comes again is to be handled again, whatever was done before.
+    fn sought(&mut self) {
+        self.done.clear();
+        self.done_order.clear();
+        self.held.values_mut().for_each(|held| held.taken_back = true);
+    }
+
+    /// A new stream stands, under this epoch: requests whose answer was lost are said again, under the ids they had; then whatever else was decided
     /// and not confirmed.
-    pub fn reconnected(&mut self) {
+    pub fn reconnected(&mut self, epoch: u64) {
+        self.epoch = Some(epoch);
         self.in_doubt = self.asked.keys().copied().collect();
         self.say_again();
     }

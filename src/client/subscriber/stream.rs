@@ -109,7 +109,7 @@ impl<'a> Stream<'a> {
         match first {
             Ok(Ok(Some(SubscribeResponse { message: Some(subscribe_response::Message::Opened(opened)) }))) => {
                 self.shared.counts().streams += 1;
-                self.shared.books().reconnected();
+                self.shared.books().reconnected(opened.epoch);
                 self.shared.decided.notify_one();
                 (self.shared.tell)(Happening::Opened(opened));
                 Ok(())

@@ -31,6 +31,13 @@ pub(super) enum Goal {
     Lost,
     Redrive,
     Discard,
+    Pause,
+    Resume,
+    Seek,
+    /// `anew`: what is in memory was judged by the settings before.
+    Update {
+        anew: bool,
+    },
     Skips,
 }
 
@@ -45,6 +52,16 @@ pub(super) struct Change {
 }
 
 impl Change {
+    /// The place moves, or what is selected: what is in memory will be forgotten.
+    pub(super) fn begins_anew(&self) -> bool {
+        matches!(self.goal, Goal::Seek | Goal::Update { anew: true })
+    }
+
+    /// The epoch that it raises.
+    pub(super) fn epoch(&self) -> Option<u64> {
+        self.delta.epoch
+    }
+
     /// The session that this change attaches.
     pub(super) fn attaching(&self) -> Option<&Session> {
         match &self.goal {
@@ -71,12 +88,15 @@ impl Engine {
                     }
                 }
                 // The disclosures under way are fenced by the epoch that it raises: it waits until they are decided.
-                Some(Job::Attach(_)) if !self.batches.is_empty() => return,
+                Some(Job::Attach(_) | Job::Seek(_)) if !self.batches.is_empty() => return,
                 Some(_) => match self.jobs.pop_front() {
                     Some(Job::Attach(attach)) => self.plan_attach(attach),
                     Some(Job::Detach { id, drained }) => self.leave(id, drained),
                     Some(Job::Redrive(letters)) => self.plan_redrive(letters),
                     Some(Job::Discard(positions)) => self.plan_discard(&positions),
+                    Some(Job::Pause(paused)) => self.plan_pause(paused),
+                    Some(Job::Seek(target)) => self.plan_seek(target),
+                    Some(Job::Update(settings)) => self.plan_update(settings),
                     Some(Job::Reset(reason)) => self.forget(reason),
                     Some(Job::Settle(_)) | None => return,
                 },
@@ -171,13 +191,16 @@ impl Engine {
 
     /// Completes the delta and hands the change to the host.
     fn start_for(&mut self, mut plan: Plan, goal: Goal, requests: Vec<(Request, Vec<SettleResult>)>) {
-        let floor = self.open.floor_after(&self.flight);
-        let passing = plan.ends.iter().filter(|end| end.how != How::Released).map(|end| end.position);
-        move_floor(&mut plan.delta, &self.state, floor, passing);
-        if matches!(goal, Goal::Skips) {
-            self.open.skipped_from = skipped_chunks(&mut plan.delta, &self.state, &self.open, &self.flight, floor);
+        // A seek says itself where the floor is to be, and what is blocked.
+        if !matches!(goal, Goal::Seek) {
+            let floor = self.open.floor_after(&self.flight);
+            let passing = plan.ends.iter().filter(|end| end.how != How::Released).map(|end| end.position);
+            move_floor(&mut plan.delta, &self.state, floor, passing);
+            if matches!(goal, Goal::Skips) {
+                self.open.skipped_from = skipped_chunks(&mut plan.delta, &self.state, &self.open, &self.flight, floor);
+            }
+            self.write_blocked(&mut plan);
         }
-        self.write_blocked(&mut plan);
         let failures = plan.failures.unwrap_or(self.state.consecutive_failures);
         if (failures, plan.circuit_open) != (self.state.consecutive_failures, self.state.circuit_open_since) {
             plan.delta.circuit = Some((failures, plan.circuit_open));
@@ -190,6 +213,10 @@ impl Engine {
             Goal::Lost => PersistKind::Failures,
             Goal::Redrive => PersistKind::Redrive,
             Goal::Discard => PersistKind::Discard,
+            Goal::Pause => PersistKind::Pause,
+            Goal::Resume => PersistKind::Resume,
+            Goal::Seek => PersistKind::Seek,
+            Goal::Update { .. } => PersistKind::Update,
             Goal::Skips => PersistKind::Skips,
         };
         let consumer = match &goal {
@@ -233,7 +260,9 @@ impl Engine {
                 self.session = None;
                 self.reset();
             }
-            Goal::Group | Goal::Redrive | Goal::Discard | Goal::Skips => self.finish(&change.ends),
+            Goal::Seek => self.begin_anew(LossReason::Sought),
+            Goal::Update { anew } => self.settings_stand(anew),
+            Goal::Group | Goal::Redrive | Goal::Discard | Goal::Pause | Goal::Resume | Goal::Skips => self.finish(&change.ends),
         }
         for (request, results) in &change.requests {
             self.outbox.push(answer(request, results.iter().copied()));

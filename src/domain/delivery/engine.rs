@@ -22,6 +22,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{
     ack::Open,
+    administer::Target,
     change::Change,
     lease::Flight,
     messages::{Candidate, LossReason, LostLease, Output, SessionId, Settlement},
@@ -30,6 +31,7 @@ use super::{
     retry::Schedule,
     ride::Ahead,
     session::{Attach, Session},
+    settings::Settings,
     state::{DeadLetter, SubscriptionState},
 };
 use crate::domain::{
@@ -73,6 +75,10 @@ pub(super) enum Job {
     },
     Redrive(Vec<DeadLetter>),
     Discard(Vec<Position>),
+    Pause(bool),
+    Seek(Target),
+    /// New settings, with the revision that they replace.
+    Update(Box<Settings>),
     /// Forget what is in memory and begin again from the state: a drained session left, or the grant changed.
     Reset(Option<LossReason>),
 }
@@ -87,7 +93,6 @@ pub struct Engine {
     pub(super) head: Position,
     pub(super) permitted: bool,
     pub(super) stalled: bool,
-    pub(super) paused: bool,
     pub(super) session: Option<Session>,
     pub(super) flight: Flight,
     pub(super) open: Open,
@@ -146,7 +151,6 @@ impl Engine {
             head: 0,
             permitted: true,
             stalled: false,
-            paused: false,
             session: None,
             flight: Flight::new(),
             open: Open::new(state.floor),
@@ -211,12 +215,6 @@ impl Engine {
             self.jobs.push_back(Job::Reset(Some(LossReason::NotPermitted)));
         }
         self.advance();
-    }
-
-    /// Whether an operator has paused delivery. What is out stays out.
-    pub fn pause(&mut self, now: Micros, paused: bool) {
-        self.observe(now);
-        self.paused = paused;
     }
 
     /// Whether the store accepts commits. While it does not, no lease runs out and no session is given up; once a commit succeeds

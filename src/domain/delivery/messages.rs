@@ -139,6 +139,10 @@ pub enum LossReason {
     TakenOver,
     /// The grant is gone.
     NotPermitted,
+    /// An administrator moved the place of the subscription; not counted.
+    Sought,
+    /// The filter, or what dead letters and failures lead to, was changed; not counted, sent again as far as it is still selected.
+    Updated,
 }
 
 impl LossReason {
@@ -150,6 +154,8 @@ impl LossReason {
             Self::TakenBack => "taken_back",
             Self::TakenOver => "taken_over",
             Self::NotPermitted => "not_permitted",
+            Self::Sought => "sought",
+            Self::Updated => "updated",
         }
     }
 }
@@ -183,6 +189,14 @@ pub enum PersistKind {
     Redrive,
     /// Dead letters are dropped.
     Discard,
+    /// Delivery is paused.
+    Pause,
+    /// Delivery goes on: a pause is over, an open circuit is closed.
+    Resume,
+    /// The place moves: the epoch rises.
+    Seek,
+    /// Settings change.
+    Update,
     /// Only the place moved, over revisions that are not for this subscription. No act.
     Skips,
 }
@@ -268,6 +282,13 @@ pub enum Output {
         request_id: u64,
         /// In the order asked.
         items: Vec<SettledItem>,
+    },
+    /// A pause, resume or update is answered without a commit.
+    Uncommitted {
+        /// Which.
+        kind: PersistKind,
+        /// `None` = it is so already. For an update: the settings were changed meanwhile, and this revision of them stands.
+        conflict: Option<u64>,
     },
     /// Tell the session that these leases are gone.
     LeaseLost {

@@ -2,9 +2,11 @@
 //!
 //! `engine` is the entrance. A delivery is read (`read`), queued in its lane (`order`), reserved and sent (`pump`) under a lease
 //! (`lease`), settled (`settle`) or lost (`session`, `failure`), tried again (`retry`) or given up (`redrive`). Everything that
-//! changes what is kept goes through one door (`change`), which moves the floor (`ack`).
+//! changes what is kept goes through one door (`change`), which moves the floor (`ack`). Administrators pause it, move its place and
+//! change its settings (`administer`, `settings`).
 
 mod ack;
+mod administer;
 mod change;
 mod engine;
 mod failure;
@@ -22,6 +24,7 @@ mod restart;
 mod retry;
 mod ride;
 mod session;
+mod settings;
 mod settle;
 mod state;
 mod status;
@@ -29,6 +32,7 @@ mod subscription;
 #[cfg(test)]
 mod tests;
 
+pub use administer::Target;
 pub use engine::{Bounds, Engine};
 pub use filter::{Marks, is_recall};
 pub use lag::{Backlog, Lag, Oldest};
@@ -37,8 +41,10 @@ pub use messages::{
     SettleResult, SettledItem, Settlement, Status, Tally, Token, Verb, Want, Window,
 };
 pub use ride::RideRoom;
+pub use settings::{Settings, SettingsUpdate, changed_parts};
 pub use state::{
-    AckChunk, BlockedKey, CHUNK_POSITIONS, DeadLetter, Failure, RetryRow, SubscriptionDelta, SubscriptionState, apply,
+    AckChunk, BlockedKey, CHUNK_POSITIONS, DeadLetter, Failure, Pausing, RetryRow, Sought, SubscriptionDelta, SubscriptionState,
+    apply,
 };
 pub use subscription::{
     Filter, OnDeadLetter, Ordering, RetryPolicy, StartAt, SubscriptionKey, SubscriptionRow, SubscriptionSpec,

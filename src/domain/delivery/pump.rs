@@ -43,7 +43,8 @@ impl Engine {
         while let Some(position) = self.flight.take_rested(self.now) {
             self.open.cursor = self.open.cursor.min(position);
         }
-        while self.batches.len() < BATCHES && self.gather() {}
+        // What would be reserved while the place or the filter moves could not be sent any more.
+        while !self.is_moving() && self.batches.len() < BATCHES && self.gather() {}
         self.send_committed();
     }
 
@@ -56,7 +57,7 @@ impl Engine {
         if self.coming().is_some() || !self.is_served() {
             return Some(PauseReason::NoConsumer);
         }
-        if self.paused {
+        if self.state.paused_since.is_some() {
             return Some(PauseReason::Paused);
         }
         self.state.circuit_open_since.map(|_| PauseReason::CircuitOpen)

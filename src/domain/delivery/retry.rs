@@ -70,6 +70,11 @@ impl Schedule {
         self.next_even
     }
 
+    /// The rows whose time has not come.
+    pub(super) fn waiting(&self) -> Vec<Position> {
+        self.due.iter().map(|(_, position)| *position).collect()
+    }
+
     pub(super) fn plan(&mut self, row: &RetryRow) {
         self.due.insert((row.due, row.position));
     }

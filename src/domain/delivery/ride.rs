@@ -47,6 +47,7 @@ impl Engine {
     pub fn ride(&self) -> Option<RideRoom> {
         let window = self.attached()?.window;
         let is_waiting = self.standstill().is_none()
+            && !self.is_moving()
             && !self.is_alone()
             && self.urgent.is_empty()
             && self.held == 0
@@ -73,7 +74,7 @@ impl Engine {
 mod tests {
     use super::{
         super::{
-            Window,
+            Target, Window,
             tests::{Host, ONE, TWO, WIDE, retry, spec},
         },
         *,
@@ -122,6 +123,25 @@ mod tests {
         host.attach(TWO, WIDE, true);
         host.ack(&[1]);
         assert_eq!(host.reserved.concat(), [1, 2]);
+    }
+
+    #[test]
+    fn nobody_rides_while_the_place_moves() {
+        let mut host = Host::with(spec(), &["a"]);
+        host.hold = true;
+        host.engine.seek(host.now, Target { floor: 0, snapshot_at: 0 });
+        host.run();
+        assert!(host.engine.ride().is_none());
+    }
+
+    #[test]
+    fn what_was_disclosed_ahead_of_a_seek_is_disclosed_anew() {
+        let mut host = Host::with(spec(), &[]);
+        let room = host.engine.ride().expect("it waits at the head");
+        host.engine.disclosed_ahead(room.epoch, vec![1]);
+        host.engine.seek(host.now, Target { floor: 0, snapshot_at: 0 });
+        host.publish(&["a"]);
+        assert_eq!((host.out(), &host.reserved), (vec![1], &vec![vec![1]]));
     }
 
     #[test]

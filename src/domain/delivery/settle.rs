@@ -142,7 +142,8 @@ impl Engine {
             let rejected = matches!(item.verb, Verb::Reject { .. });
             return if rejected { SettleResult::Ok } else { SettleResult::Stale };
         }
-        if item.verb != Verb::Ack || !self.state.is_passed(position) {
+        let is_void = item.token.epoch < self.state.sought_epoch;
+        if is_void || item.verb != Verb::Ack || !self.state.is_passed(position) {
             return SettleResult::Stale;
         }
         let waits = match self.probes.get(&position) {
@@ -169,7 +170,8 @@ impl Engine {
                 && self.state.is_passed(item.position)
                 && !self.state.retrying.contains_key(&item.position)
                 && !self.state.dead.contains_key(&item.position)
-                && self.was_issued(item.token);
+                && self.was_issued(item.token)
+                && item.token.epoch >= self.state.sought_epoch;
             if !may_wait {
                 continue;
             }

@@ -9,7 +9,10 @@
 
 use std::collections::BTreeMap;
 
-use super::subscription::{SubscriptionKey, SubscriptionRow};
+use super::{
+    settings::Settings,
+    subscription::{SubscriptionKey, SubscriptionRow},
+};
 use crate::domain::{
     draft::OrderKey,
     ids::{Micros, Position, RecordId, Revision},
@@ -165,6 +168,12 @@ pub struct SubscriptionState {
     pub consecutive_failures: u32,
     /// The circuit is open since.
     pub circuit_open_since: Option<Micros>,
+    /// Revision of the settings in `row`, from 1.
+    pub settings_revision: u64,
+    /// Paused by an administrator since.
+    pub paused_since: Option<Micros>,
+    /// Epoch of the last seek; 0 = there was none. What was sent under an earlier one is void, whatever became of it.
+    pub sought_epoch: u64,
 }
 
 impl SubscriptionState {
@@ -201,6 +210,19 @@ impl SubscriptionState {
 pub fn apply(state: &mut SubscriptionState, delta: &SubscriptionDelta) {
     state.epoch = delta.epoch.unwrap_or(state.epoch);
     state.floor = delta.floor.unwrap_or(state.floor);
+    if let Some(sought) = delta.sought {
+        state.row.snapshot_at = sought.snapshot_at;
+        state.sought_epoch = sought.epoch;
+    }
+    if let Some(settings) = &delta.settings {
+        state.row.spec = settings.spec.clone();
+        state.settings_revision = settings.revision;
+    }
+    state.paused_since = match delta.pausing {
+        None => state.paused_since,
+        Some(Pausing::Since(since)) => Some(since),
+        Some(Pausing::Over) => None,
+    };
     if let Some(below) = delta.drop_chunks_below {
         state.chunks = state.chunks.split_off(&below);
     }
@@ -229,6 +251,24 @@ pub fn apply(state: &mut SubscriptionState, delta: &SubscriptionDelta) {
         state.consecutive_failures = failures;
         state.circuit_open_since = since;
     }
+}
+
+/// Whether an administrator has paused delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pausing {
+    /// Since then.
+    Since(Micros),
+    /// Not any more.
+    Over,
+}
+
+/// A seek: with it come the epoch, the floor (which may be lower than before), and the end of all chunks, retries and blocked keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sought {
+    /// At positions ≤ this, revisions with a successor ≤ this are skipped; 0 = none are.
+    pub snapshot_at: Position,
+    /// The epoch it raises.
+    pub epoch: u64,
 }
 
 /// What changes of a subscription in one act. Sets only: applying it twice gives the same state.
@@ -260,6 +300,12 @@ pub struct SubscriptionDelta {
     pub drop_blocked: Vec<OrderKey>,
     /// Circuit: failures in a row and since when it is open.
     pub circuit: Option<(u32, Option<Micros>)>,
+    /// A pause begins or ends.
+    pub pausing: Option<Pausing>,
+    /// New settings.
+    pub settings: Option<Box<Settings>>,
+    /// The place was moved by a seek.
+    pub sought: Option<Sought>,
 }
 
 impl SubscriptionDelta {
@@ -280,6 +326,9 @@ impl SubscriptionDelta {
             put_blocked: Vec::new(),
             drop_blocked: Vec::new(),
             circuit: None,
+            pausing: None,
+            settings: None,
+            sought: None,
         }
     }
 }

@@ -55,6 +55,10 @@ impl Engine {
     /// Why nothing more is being sent although there may be something to send. Cheap: asked for after every input.
     #[must_use]
     pub fn pause_reason(&self) -> Option<PauseReason> {
+        // That it was paused by a person is said first, also while nobody is attached.
+        if self.permitted && self.state.paused_since.is_some() {
+            return Some(PauseReason::Paused);
+        }
         if let Some(standstill) = self.standstill() {
             return Some(standstill);
         }

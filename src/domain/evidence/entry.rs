@@ -21,7 +21,7 @@ pub enum ActKind {
     Pull = 5,
     /// A declaration screened.
     Screen = 6,
-    /// A subscription made or deleted.
+    /// A subscription made, changed, paused, resumed or deleted.
     Subscription = 7,
     /// A session attached: a new epoch.
     Attach = 8,
@@ -37,11 +37,13 @@ pub enum ActKind {
     Administer = 13,
     /// The evidence log itself was read.
     Audit = 14,
+    /// The place of a subscription moved by an administrator.
+    Seek = 15,
 }
 
 impl ActKind {
     /// All kinds.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Publish,
         Self::Attest,
         Self::Disclose,
@@ -56,6 +58,7 @@ impl ActKind {
         Self::RefusalSummary,
         Self::Administer,
         Self::Audit,
+        Self::Seek,
     ];
 
     /// The kind of that number in `evidence.proto`.
@@ -82,6 +85,7 @@ impl ActKind {
             Self::RefusalSummary => "refusal_summary",
             Self::Administer => "administer",
             Self::Audit => "audit",
+            Self::Seek => "seek",
         }
     }
 

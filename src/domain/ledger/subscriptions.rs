@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::{acts::Refusal, read_set::StandingSubscription};
 use crate::domain::{
-    delivery::{AckChunk, BlockedKey, DeadLetter, RetryRow, SubscriptionDelta, SubscriptionKey, SubscriptionRow},
+    delivery::{
+        AckChunk, BlockedKey, DeadLetter, Pausing, RetryRow, Settings, Sought, SubscriptionDelta, SubscriptionKey,
+        SubscriptionRow,
+    },
     draft::OrderKey,
     ids::{Micros, Position},
 };
@@ -32,6 +35,12 @@ pub struct SubscriptionWrite {
     pub blocked: BTreeMap<OrderKey, Option<BlockedKey>>,
     /// Circuit: failures in a row, and since when it is open.
     pub circuit: Option<(u32, Option<Micros>)>,
+    /// A pause begins or ends.
+    pub pausing: Option<Pausing>,
+    /// Settings.
+    pub settings: Option<Box<Settings>>,
+    /// The last seek.
+    pub sought: Option<Sought>,
 }
 
 impl SubscriptionWrite {
@@ -40,6 +49,9 @@ impl SubscriptionWrite {
         self.epoch = delta.epoch.or(self.epoch);
         self.floor = delta.floor.or(self.floor);
         self.circuit = delta.circuit.or(self.circuit);
+        self.pausing = delta.pausing.or(self.pausing);
+        self.sought = delta.sought.or(self.sought);
+        self.settings = delta.settings.clone().or_else(|| self.settings.take());
         if let Some(below) = delta.drop_chunks_below {
             self.chunks = self.chunks.split_off(&below);
             self.drop_chunks_below = self.drop_chunks_below.max(Some(below));
@@ -96,6 +108,9 @@ impl Subscriptions {
             return Err(Refusal::Fenced { stands: stands.epoch });
         }
         stands.epoch = delta.epoch.unwrap_or(stands.epoch);
+        if let Some(settings) = &delta.settings {
+            stands.spec = settings.spec.clone();
+        }
         self.writes.entry(delta.key.clone()).or_default().add(delta);
         Ok(true)
     }

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use super::{
     super::{Caller, Gateway, Refused, subscriptions::key_of},
     hosts::Hosts,
-    session::{AttachRequest, Command, Event, Session},
+    session::{Administration, AttachRequest, Command, Event, Session},
 };
 use crate::domain::{
     delivery::{DeadLetter, SubscriptionKey},
@@ -55,6 +55,18 @@ impl Hosts {
         letters: Vec<DeadLetter>,
     ) -> Result<u64, Refused> {
         let ask = |reply| Command::Redrive { caller: Box::new(caller.clone()), letters: letters.clone(), reply };
+        self.ask(key, ask).await?
+    }
+
+    /// Does what an administrator asks, durably; for a seek answers the floor before it, else 0. `why` commits to the reason.
+    pub(in super::super) async fn administer(
+        &self,
+        key: &SubscriptionKey,
+        caller: &Caller,
+        what: Administration,
+        why: Option<Digest>,
+    ) -> Result<u64, Refused> {
+        let ask = |reply| Command::Administer { caller: Box::new(caller.clone()), what: what.clone(), why, reply };
         self.ask(key, ask).await?
     }
 

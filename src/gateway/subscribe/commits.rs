@@ -85,6 +85,8 @@ pub(super) fn change(key: &SubscriptionKey, persist: &Persist, caller: Option<&C
         PersistKind::Settle | PersistKind::Failures | PersistKind::Skips => ActKind::Settle,
         PersistKind::Redrive => ActKind::Redrive,
         PersistKind::Discard => ActKind::Discard,
+        PersistKind::Pause | PersistKind::Resume | PersistKind::Update => ActKind::Subscription,
+        PersistKind::Seek => ActKind::Seek,
     };
     let mut evidence = draft(kind, caller, key);
     let tally = &persist.tally;
@@ -104,6 +106,21 @@ pub(super) fn change(key: &SubscriptionKey, persist: &Persist, caller: Option<&C
     if let Some(epoch) = persist.delta.epoch {
         evidence.counts.push(("epoch", epoch));
     }
+    if let Some(sought) = persist.delta.sought {
+        evidence.counts.extend([("to", persist.delta.floor.unwrap_or_default()), ("snapshot", sought.snapshot_at)]);
+        evidence.counts.push(("retries_dropped", persist.delta.drop_retries.len() as u64));
+    }
+    if let Some(settings) = &persist.delta.settings {
+        evidence.counts.push(("settings_revision", settings.revision));
+        evidence.feeds.clone_from(&settings.spec.filter.feeds);
+    }
+    let verb = match persist.kind {
+        PersistKind::Pause => Some("pause"),
+        PersistKind::Resume => Some("resume"),
+        PersistKind::Update => Some("update"),
+        _ => None,
+    };
+    evidence.subjects.extend(verb.map(str::to_owned));
     let delta = Box::new(persist.delta.clone());
     let change = match persist.kind {
         PersistKind::Skips => Change::PassSubscription(delta),

@@ -155,7 +155,20 @@ impl Gateway {
             })
             .collect();
         let SubscriptionRow { key, spec, created_at, .. } = state.row;
-        Ok(Overview { key, spec, created_at, status, dead_letters_by_reason, blocked })
+        let identity = self.store.identity();
+        Ok(Overview {
+            key,
+            spec,
+            created_at,
+            status,
+            dead_letters_by_reason,
+            blocked,
+            settings_revision: state.settings_revision,
+            paused_since: state.paused_since,
+            floor: state.floor,
+            ledger_id: identity.ledger_id.clone(),
+            generation: identity.generation,
+        })
     }
 
     /// Numbers of the subscriptions of all participants, asleep or awake, at most so many, in the order of their names; and how many

@@ -6,12 +6,12 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::domain::{
     delivery::{
-        BlockedKey, DeadLetter, LostLease, SessionId, SettledItem, Settlement, Status, SubscriptionKey, SubscriptionSpec, Token,
-        Window,
+        BlockedKey, DeadLetter, LostLease, SessionId, SettledItem, Settlement, Status, SubscriptionKey, SubscriptionSpec, Target,
+        Token, Window,
     },
     digest::Digest,
     draft::StoredRecord,
-    ids::{Micros, Revision},
+    ids::{Micros, Position, Revision},
 };
 
 use super::super::{Caller, Refused};
@@ -31,6 +31,16 @@ pub struct Overview {
     pub dead_letters_by_reason: Vec<(String, u64)>,
     /// Blocked enterprises, those blocked for longest first; no more than as many.
     pub blocked: Vec<Blocked>,
+    /// Revision of the settings: an update names it.
+    pub settings_revision: u64,
+    /// Paused by an administrator since.
+    pub paused_since: Option<Micros>,
+    /// Everything at or below is passed, durably: a seek to after it sends nothing again that was settled in order.
+    pub floor: Position,
+    /// Ledger that its positions are of.
+    pub ledger_id: String,
+    /// Generation of that ledger.
+    pub generation: u64,
 }
 
 /// A blocked enterprise with the cause.
@@ -131,7 +141,17 @@ pub(super) enum Command {
     Status { reply: oneshot::Sender<Status> },
     Redrive { caller: Box<Caller>, letters: Vec<DeadLetter>, reply: Reply<u64> },
     Discard { caller: Box<Caller>, letters: Vec<DeadLetter>, why: Digest, reply: Reply<u64> },
+    Administer { caller: Box<Caller>, what: Administration, why: Option<Digest>, reply: Reply<u64> },
     Close { reason: &'static str, reply: oneshot::Sender<()> },
+}
+
+/// What an administrator asks of a subscription.
+#[derive(Debug, Clone)]
+pub(in super::super) enum Administration {
+    Pause,
+    Resume,
+    Seek(Target),
+    Update { revision: u64, spec: Box<SubscriptionSpec> },
 }
 
 /// Where the answer to a command goes.

@@ -5,8 +5,8 @@ use super::{Home, harness::*};
 use crate::{
     domain::{
         delivery::{
-            AckChunk, BlockedKey, DeadLetter, Failure, RetryRow, SubscriptionDelta, SubscriptionKey, SubscriptionState,
-            apply as oracle,
+            AckChunk, BlockedKey, DeadLetter, Failure, Pausing, RetryRow, Settings, Sought, SubscriptionDelta, SubscriptionKey,
+            SubscriptionState, apply as oracle,
         },
         draft::OrderKey,
         evidence::ActKind,
@@ -206,7 +206,25 @@ fn any_delta(dice: &mut Dice, key: &SubscriptionKey, epoch: u64, keys: &Keys) ->
         1 => Some((dice.below(7) as u32, Some(START))),
         _ => None,
     };
+    administered(dice, &mut delta);
     delta
+}
+
+/// What an administrator may have asked for as well.
+fn administered(dice: &mut Dice, delta: &mut SubscriptionDelta) {
+    delta.pausing = match dice.below(6) {
+        0 => Some(Pausing::Since(START + dice.below(9) as i64)),
+        1 => Some(Pausing::Over),
+        _ => None,
+    };
+    if dice.below(6) == 0 {
+        let mut spec = subscription_row("any").spec;
+        spec.max_in_flight = dice.below(1_000) as u32 + 1;
+        delta.settings = Some(Box::new(Settings { revision: dice.below(9) + 2, spec }));
+    }
+    if let Some(epoch) = delta.epoch.filter(|_| dice.below(2) == 0) {
+        delta.sought = Some(Sought { snapshot_at: dice.below(40), epoch });
+    }
 }
 
 pub(crate) async fn deltas_do_what_the_engine_trusts(home: &impl Home) {

@@ -15,7 +15,9 @@ use super::{
 };
 use crate::{
     domain::{
-        delivery::{AckChunk, BlockedKey, DeadLetter, Failure, RetryRow, SubscriptionKey, SubscriptionRow, SubscriptionState},
+        delivery::{
+            AckChunk, BlockedKey, DeadLetter, Failure, Pausing, RetryRow, SubscriptionKey, SubscriptionRow, SubscriptionState,
+        },
         digest::hex,
         draft::OrderKey,
         ids::{ParticipantId, Position},
@@ -51,12 +53,17 @@ const CREATE: &str = "INSERT INTO subscription
     (subscription, spec, created_at, start_floor, snapshot_at, epoch, floor, failures, circuit_since)
     SELECT value->>0, value->>1, value->>2, value->>3, value->>4, 0, value->>3, 0, NULL FROM json_each(?)";
 
-// A NULL leaves the column as it is; the circuit's time may become NULL, so that its presence is said apart.
+// A NULL leaves the column as it is; the circuit's time may become NULL, so that its presence is said apart, and so may that of a
+// pause: 0 says that it is over.
 const MOVE: &str = "UPDATE subscription SET
     epoch = COALESCE(n.epoch, subscription.epoch), floor = COALESCE(n.floor, subscription.floor),
     failures = COALESCE(n.failures, subscription.failures),
-    circuit_since = CASE WHEN n.failures IS NULL THEN subscription.circuit_since ELSE n.since END
-    FROM (SELECT value->>0 AS name, value->>1 AS epoch, value->>2 AS floor, value->>3 AS failures, value->>4 AS since
+    circuit_since = CASE WHEN n.failures IS NULL THEN subscription.circuit_since ELSE n.since END,
+    paused_since = CASE WHEN n.paused IS NULL THEN subscription.paused_since ELSE NULLIF(n.paused, 0) END,
+    settings_revision = COALESCE(n.revision, subscription.settings_revision), spec = COALESCE(n.spec, subscription.spec),
+    sought_epoch = COALESCE(n.sought, subscription.sought_epoch), snapshot_at = COALESCE(n.snapshot, subscription.snapshot_at)
+    FROM (SELECT value->>0 AS name, value->>1 AS epoch, value->>2 AS floor, value->>3 AS failures, value->>4 AS since,
+          value->>5 AS paused, value->>6 AS revision, value->>7 AS spec, value->>8 AS sought, value->>9 AS snapshot
           FROM json_each(?)) AS n
     WHERE subscription.subscription = n.name";
 
@@ -136,10 +143,17 @@ fn create_row(name: &str, row: &SubscriptionRow) -> Value {
 }
 
 fn moved(name: &str, write: &SubscriptionWrite) -> Option<Value> {
-    let changed = write.epoch.is_some() || write.floor.is_some() || write.circuit.is_some();
+    let place = write.epoch.is_some() || write.floor.is_some() || write.sought.is_some();
+    let changed = place || write.circuit.is_some() || write.pausing.is_some() || write.settings.is_some();
     let failures = write.circuit.map(|(failures, _)| failures);
     let since = write.circuit.and_then(|(_, since)| since);
-    changed.then(|| json!([name, write.epoch, write.floor, failures, since]))
+    let paused = write.pausing.map(|pausing| match pausing {
+        Pausing::Since(since) => since,
+        Pausing::Over => 0,
+    });
+    let (revision, spec) = write.settings.as_ref().map(|settings| (settings.revision, encode(&settings.spec))).unzip();
+    let (epoch, snapshot) = write.sought.map(|sought| (sought.epoch, sought.snapshot_at)).unzip();
+    changed.then(|| json!([name, write.epoch, write.floor, failures, since, paused, revision, spec, epoch, snapshot]))
 }
 
 fn retry_row(name: &str, row: &RetryRow) -> Value {
@@ -195,8 +209,8 @@ pub(super) async fn load_inside(
     key: &SubscriptionKey,
 ) -> Result<Option<SubscriptionState>, StoreError> {
     let name = text_key(key);
-    let text = "SELECT spec, created_at, start_floor, snapshot_at, epoch, floor, failures, circuit_since
-                FROM subscription WHERE subscription = ?";
+    let text = "SELECT spec, created_at, start_floor, snapshot_at, epoch, floor, failures, circuit_since,
+                settings_revision, paused_since, sought_epoch FROM subscription WHERE subscription = ?";
     let Some(row) = sqlx::query(text).bind(name.clone()).fetch_optional(&mut *connection).await.mapped()? else {
         return Ok(None);
     };
@@ -216,6 +230,9 @@ pub(super) async fn load_inside(
         dead: BTreeMap::new(),
         consecutive_failures: row.try_get(6).mapped()?,
         circuit_open_since: row.try_get(7).mapped()?,
+        settings_revision: natural(row.try_get(8).mapped()?)?,
+        paused_since: row.try_get(9).mapped()?,
+        sought_epoch: natural(row.try_get(10).mapped()?)?,
     };
     for row in fetch(connection, "SELECT chunk, bits FROM subscription_chunk WHERE subscription = ?", &name).await? {
         state.chunks.insert(natural(row.try_get(0).mapped()?)?, parse_chunk(row.try_get(1).mapped()?)?);

@@ -35,7 +35,7 @@ fn a_confirmed_settle_is_forgotten() {
     assert_eq!(books.answered(&answer(request, &[(1, SettleResult::Ok)])).acked, 1);
     assert!(books.is_empty());
     assert_eq!(books.answered(&answer(request, &[(1, SettleResult::Ok)])), Settled::default(), "an answer counts once");
-    books.reconnected();
+    books.reconnected(2);
     assert_eq!(books.next_request(10), None, "nothing is said of it again");
 }
 
@@ -43,7 +43,7 @@ fn a_confirmed_settle_is_forgotten() {
 fn a_settle_in_doubt_is_said_again_not_decided_anew() {
     let mut books = Books::default();
     decided(&mut books, sending(1, 1, 1, 1), Settle::Ack);
-    books.reconnected();
+    books.reconnected(2);
     let (request, items) = books.next_request(10).expect("said again");
     assert_eq!(items, [Saying { position: 1, token: Token { epoch: 1, send_number: 1 }, settle: Settle::Ack }]);
     assert_eq!(books.answered(&answer(request, &[(1, SettleResult::Ok)])).acked, 1);
@@ -61,7 +61,7 @@ fn a_request_in_doubt_keeps_its_id_and_loses_what_came_anew() {
     let (first, _) = books.next_request(2).expect("1 and 2");
     let (second, _) = books.next_request(2).expect("3");
     assert_eq!(books.answered(&answer(second, &[(3, SettleResult::Ok)])).acked, 1);
-    books.reconnected();
+    books.reconnected(2);
     // Its lease was lost with the stream: the ack is said of the new sending, and of no other.
     assert_eq!(books.delivered(sending(2, 2, 1, 1)), None);
     let (again, items) = books.next_request(10).expect("in doubt");
@@ -94,6 +94,57 @@ fn what_was_done_is_acknowledged_when_it_comes_again() {
     assert_eq!(books.delivered(sending(1, 2, 1, 2)), None, "not handled again");
     let (_, items) = books.next_request(10).expect("acknowledged");
     assert_eq!((items[0].token.epoch, &items[0].settle), (2, &Settle::Ack));
+}
+
+fn sought(position: Position, epoch: u64, send_number: u64) -> LeaseLost {
+    let token = Some(proto::Token { epoch, send_number });
+    LeaseLost { leases: vec![LostLease { position, token, reason: "sought".into() }] }
+}
+
+#[test]
+fn what_was_done_before_a_seek_is_handled_again() {
+    let mut books = Books::default();
+    let request = decided(&mut books, sending(1, 1, 1, 1), Settle::Ack);
+    books.answered(&answer(request, &[(1, SettleResult::Stale)]));
+    books.delivered(sending(2, 1, 2, 1)).expect("to be handled");
+    books.lost(&sought(2, 1, 2));
+    assert!(books.delivered(sending(1, 2, 1, 1)).is_some(), "finished, and its ack was void");
+    assert!(books.delivered(sending(2, 2, 2, 1)).is_some());
+}
+
+#[test]
+fn what_was_said_just_before_a_seek_is_handled_again() {
+    for answered_first in [true, false] {
+        let mut books = Books::default();
+        let request = decided(&mut books, sending(1, 1, 1, 1), Settle::Ack);
+        books.lost(&sought(1, 1, 1));
+        let stale = answer(request, &[(1, SettleResult::Stale)]);
+        if answered_first {
+            books.answered(&stale);
+        }
+        let run = books.delivered(sending(1, 2, 1, 1)).expect("handled again");
+        books.answered(&stale);
+        assert_eq!(books.start(1, run), StartOf::Run);
+    }
+}
+
+#[test]
+fn a_run_under_way_during_a_seek_does_not_count() {
+    let mut books = Books::default();
+    let run = books.delivered(sending(1, 1, 1, 1)).expect("to be handled");
+    assert_eq!(books.start(1, run), StartOf::Run);
+    assert_eq!(books.lost(&sought(1, 1, 1)), [run]);
+    books.decide(1, run, Settle::Ack);
+    assert!(books.delivered(sending(1, 2, 1, 1)).is_some());
+}
+
+#[test]
+fn a_seek_while_nothing_was_out_is_told_by_the_epoch() {
+    let mut books = Books::default();
+    books.reconnected(1);
+    let request = decided(&mut books, sending(1, 1, 1, 1), Settle::Ack);
+    books.answered(&answer(request, &[(1, SettleResult::Stale)]));
+    assert!(books.delivered(sending(1, 2, 1, 1)).is_some(), "no attach of ours raised it");
 }
 
 #[test]
@@ -398,7 +449,7 @@ impl World {
         if !self.connected {
             self.connected = true;
             self.epoch += 1;
-            self.books.reconnected();
+            self.books.reconnected(self.epoch);
             // What is still out may have been lost on the way: it is sent once more, under its token.
             let out = self.at.iter().filter_map(|(position, at)| match at {
                 At::Out(token) => Some((*position, *token)),

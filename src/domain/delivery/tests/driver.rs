@@ -300,7 +300,7 @@ impl Driver {
                     self.seen.extend(items.into_iter().map(|item| Seen::Answered { request, item }));
                 }
                 Output::Persist(persist) => self.kept(*persist),
-                Output::Displaced { .. } | Output::Reserve { .. } => {}
+                Output::Displaced { .. } | Output::Reserve { .. } | Output::Uncommitted { .. } => {}
             }
         }
     }

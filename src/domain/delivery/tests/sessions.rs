@@ -264,6 +264,7 @@ fn pauses_have_reasons() {
     host.ack(&[4]);
     assert_eq!((host.out(), host.engine.status().pause), (vec![1], Some(PauseReason::MaxSpan)));
     host.engine.pause(host.now, true);
+    host.run();
     assert_eq!(host.engine.status().pause, Some(PauseReason::Paused));
     host.engine.pause(host.now, false);
     host.ack(&[1]);

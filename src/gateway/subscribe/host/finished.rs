@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::{
     super::{
-        super::{Refused, committer::Done, gateway},
+        super::{Class, Refused, committer::Done, gateway},
         reading::{Reading, Row},
         session::Event,
     },
@@ -25,6 +25,7 @@ use crate::{
 pub(super) enum Finished {
     Disclosed {
         batch_id: u64,
+        epoch: u64,
         read: Read,
         result: Result<Done, Refused>,
     },
@@ -41,6 +42,7 @@ pub(super) enum Finished {
         status: Status,
     },
     Read {
+        judged: u64,
         result: Result<Reading, StoreError>,
     },
 }
@@ -58,14 +60,7 @@ impl Host {
     pub(super) fn finished(&mut self, finished: Finished) {
         let now = self.now();
         match finished {
-            Finished::Disclosed { batch_id, read, result } => {
-                self.rows.extend(read.rows.into_iter().map(|record| (record.position, record)));
-                self.current.extend(read.current);
-                match self.stands(now, result) {
-                    Ok(()) => self.engine.committed(batch_id, now),
-                    Err(_) => self.engine.aborted(batch_id, now),
-                }
-            }
+            Finished::Disclosed { batch_id, epoch, read, result } => self.disclosed(now, batch_id, epoch, read, result),
             Finished::Observed { status } => self.tell(Event::Heartbeat(status)),
             Finished::Changed { change_id, kind, settled, counted, count, result } => {
                 let result = self.stands(now, result);
@@ -75,14 +70,17 @@ impl Host {
                         self.rows.remove(position);
                     }
                     self.engine.persisted(change_id, now);
+                    self.take_up(now, &kind);
                 } else {
                     self.engine.persist_failed(change_id, now);
                 }
                 self.answer(&kind, count, result);
             }
-            Finished::Read { result } => {
+            Finished::Read { judged, result } => {
                 self.is_reading = false;
                 match result {
+                    // Read under other rights or settings, or for another place: the engine asks again.
+                    Ok(_) if judged != self.judged => {}
                     Ok(reading) => self.feed(now, reading),
                     Err(error) => {
                         tracing::warn!(subscription = %self.row.key.name, %error, "reading failed; trying again");
@@ -103,14 +101,69 @@ impl Host {
                     let _ = attaching.reply.send(Err(refused));
                 }
             }
-            PersistKind::Redrive | PersistKind::Discard => {
-                let is_first = self.changing.front().is_some_and(|changing| changing.kind == *kind);
-                if is_first && let Some(changing) = self.changing.pop_front() {
-                    let _ = changing.reply.send(result.map(|()| count));
-                }
-            }
-            _ => {}
+            PersistKind::Settle | PersistKind::Failures | PersistKind::Skips => {}
+            _ => self.answer_asker(kind, result.map(|()| count)),
         }
+    }
+
+    fn answer_asker(&mut self, kind: &PersistKind, result: Result<u64, Refused>) {
+        let is_first = self.changing.front().is_some_and(|changing| changing.kind == *kind);
+        if is_first && let Some(changing) = self.changing.pop_front() {
+            // An asker that is gone leaves what it asked for done.
+            let _ = changing.reply.send(result);
+        }
+    }
+
+    /// Answers what needed no commit: it is so already, or the settings are others than the asker read.
+    pub(super) fn answer_uncommitted(&mut self, kind: &PersistKind, conflict: Option<u64>) {
+        let result = match conflict {
+            None => Ok(0),
+            Some(stands) => Err(Refused::new(
+                Class::Aborted,
+                "SETTINGS_CHANGED",
+                format!("设置已被他人更改，现为第 {stands} 版：重新读取后再改"),
+                format!("the settings were changed meanwhile, revision {stands} stands: read them again, then change them"),
+            )),
+        };
+        self.answer_asker(kind, result);
+    }
+
+    /// A disclosure was recorded, or not.
+    fn disclosed(&mut self, now: Micros, batch_id: u64, epoch: u64, read: Read, result: Result<Done, Refused>) {
+        for record in read.rows {
+            // What a seek or an update has made void meanwhile is not kept.
+            if self.engine.holds(record.position) {
+                self.rows.insert(record.position, record);
+            }
+        }
+        self.current.extend(read.current);
+        let fenced = matches!(&result, Ok(Done { outcome: Outcome::Refused(Refusal::Fenced { .. }), .. }));
+        if fenced && epoch < self.engine.epoch_to_be() {
+            // Fenced off by an attach or seek of our own that was committed before it.
+            self.engine.aborted(batch_id, now);
+            return;
+        }
+        match self.stands(now, result) {
+            Ok(()) => self.engine.committed(batch_id, now),
+            Err(_) => self.engine.aborted(batch_id, now),
+        }
+    }
+
+    /// Takes up another place or other settings that are durable now: what was read before is forgotten, and the session is told.
+    fn take_up(&mut self, now: Micros, kind: &PersistKind) {
+        if !matches!(kind, PersistKind::Seek | PersistKind::Update) {
+            return;
+        }
+        self.judged += 1;
+        self.end_ride();
+        self.row = Arc::new(self.engine.state().row.clone());
+        let engine = &self.engine;
+        self.rows.retain(|position, _| engine.holds(*position));
+        self.current.retain(|position, _| engine.holds(*position));
+        self.engine.permit(now, self.rights.allow_any(&self.row.spec.filter.feeds));
+        let status = self.numbers();
+        self.last_pause = status.pause;
+        self.tell(Event::State(status));
     }
 
     /// Whether a commit stands. A store that does not accept commits stops the leases and is left alone for a moment; a fenced

@@ -50,7 +50,7 @@ const STOP_GRACE: Micros = 5_000_000;
 /// After a failed commit or reading the store is left alone for so long.
 const PAUSE_AFTER_FAILURE: Micros = 500_000;
 
-/// A redrive or discard that is not durable yet.
+/// A redrive, a discard, or what else an administrator asked, that is not durable yet. Answered in the order of asking.
 struct Changing {
     kind: PersistKind,
     caller: Box<Caller>,
@@ -75,6 +75,8 @@ pub(super) struct Host {
     work: FuturesUnordered<BoxFuture<'static, Finished>>,
     is_reading: bool,
     riding: Option<Riding>,
+    /// Raised when filter, rights or place change: what was read before is not what would be read now.
+    judged: u64,
     /// Wall clock at the start; time goes on by the monotonic clock, so that leases do not jump with the wall.
     epoch_of_time: (Micros, Duration),
     hold_until: Micros,
@@ -117,6 +119,7 @@ impl Host {
             work: FuturesUnordered::new(),
             is_reading: false,
             riding: None,
+            judged: 0,
             epoch_of_time: (now, parts.world.clock.monotonic()),
             hold_until: 0,
             next_heartbeat: now + HEARTBEAT,
@@ -251,6 +254,7 @@ impl Host {
         let has_changed = !fresh.equals(&self.rights);
         self.rights = fresh;
         if has_changed {
+            self.judged += 1;
             self.end_ride();
             self.engine.permit(now, false);
             self.engine.permit(now, self.rights.allow_any(&self.row.spec.filter.feeds));
@@ -290,6 +294,7 @@ impl Host {
     fn read(&mut self, want: Want) {
         self.is_reading = true;
         let reader = Reader { parts: self.parts.clone(), row: self.row.clone(), rights: self.rights.clone() };
-        self.work.push(async move { Finished::Read { result: reader.read(want).await } }.boxed());
+        let judged = self.judged;
+        self.work.push(async move { Finished::Read { judged, result: reader.read(want).await } }.boxed());
     }
 }

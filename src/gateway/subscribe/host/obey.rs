@@ -1,7 +1,14 @@
 //! What doors ask of a host.
 
-use super::{super::session::Command, Changing, Host, attached::Attached};
-use crate::domain::delivery::PersistKind;
+use super::{
+    super::{
+        super::Caller,
+        session::{Administration, Command, Reply},
+    },
+    Changing, Host,
+    attached::Attached,
+};
+use crate::domain::{delivery::PersistKind, digest::Digest, ids::Micros};
 
 /// Commands taken at once, so that settles become one change.
 const COMMANDS_AT_ONCE: usize = 64;
@@ -62,11 +69,29 @@ impl Host {
                 self.changing.push_back(Changing { kind: PersistKind::Discard, caller, why: Some(why), reply });
                 self.engine.discard(now, letters.into_iter().map(|letter| letter.position).collect());
             }
+            Command::Administer { caller, what, why, reply } => self.administer(now, caller, what, why, reply),
             Command::Close { reason, reply } => {
                 self.closed = Some(reason);
                 self.leave(reason);
                 let _ = reply.send(());
             }
+        }
+    }
+
+    /// Puts what an administrator asks to the engine, which answers in the order of asking.
+    fn administer(&mut self, now: Micros, caller: Box<Caller>, what: Administration, why: Option<Digest>, reply: Reply<u64>) {
+        let kind = match &what {
+            Administration::Pause => PersistKind::Pause,
+            Administration::Resume => PersistKind::Resume,
+            Administration::Seek(_) => PersistKind::Seek,
+            Administration::Update { .. } => PersistKind::Update,
+        };
+        self.changing.push_back(Changing { kind, caller, why, reply });
+        match what {
+            Administration::Pause => self.engine.pause(now, true),
+            Administration::Resume => self.engine.pause(now, false),
+            Administration::Seek(target) => self.engine.seek(now, target),
+            Administration::Update { revision, spec } => self.engine.update(now, revision, *spec),
         }
     }
 }

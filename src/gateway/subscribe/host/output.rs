@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     domain::{
-        delivery::{Delivery, Output, Persist, PersistKind},
+        delivery::{Delivery, Output, Persist, PersistKind, changed_parts},
         draft::StoredRecord,
         ids::Position,
     },
@@ -35,6 +35,7 @@ impl Host {
                     self.attached = None;
                 }
             }
+            Output::Uncommitted { kind, conflict } => self.answer_uncommitted(&kind, conflict),
             Output::Settled { request_id, items } => self.tell(Event::Settled { request_id, items }),
             Output::LeaseLost { session, leases } => {
                 if self.attached.as_ref().is_some_and(|attached| attached.session == session) {
@@ -55,21 +56,18 @@ impl Host {
         let work = async move {
             let read = match read_missing(&parts, &deliveries, &known).await {
                 Ok(read) => read,
-                Err(error) => return Finished::Disclosed { batch_id, read: Read::default(), result: Err(error.into()) },
+                Err(error) => return Finished::Disclosed { batch_id, epoch, read: Read::default(), result: Err(error.into()) },
             };
             let mut rows = known;
             rows.extend(read.rows.iter().map(|record| (record.position, record.clone())));
             let act = commits::disclosure(&key, epoch, caller.as_ref(), &deliveries, &rows);
-            Finished::Disclosed { batch_id, read, result: parts.committer.commit(act).await }
+            Finished::Disclosed { batch_id, epoch, read, result: parts.committer.commit(act).await }
         };
         self.work.push(work.boxed());
     }
 
     fn persist(&mut self, persist: Persist) {
-        let asker = match persist.kind {
-            PersistKind::Redrive | PersistKind::Discard => self.changing.front(),
-            _ => None,
-        };
+        let asker = self.changing.front().filter(|changing| changing.kind == persist.kind);
         let caller = match (&persist.kind, asker) {
             (_, Some(changing)) => Some(&*changing.caller),
             (PersistKind::Attach { .. }, None) => self.attaching.as_ref().map(|attaching| &attaching.attached.caller),
@@ -81,7 +79,18 @@ impl Host {
             act.evidence.commitment = Some(why);
         }
         let tally = persist.tally;
-        let count = (tally.redriven.len() + tally.discarded.len()) as u64;
+        let count = match persist.kind {
+            PersistKind::Seek => {
+                let floor = self.engine.state().floor;
+                act.evidence.counts.push(("from", floor));
+                floor
+            }
+            _ => (tally.redriven.len() + tally.discarded.len()) as u64,
+        };
+        if let Some(settings) = &persist.delta.settings {
+            let parts = changed_parts(&self.row.spec, &settings.spec);
+            act.evidence.subjects.extend(parts.into_iter().map(str::to_owned));
+        }
         let counted = (tally.retried.len(), tally.expired.len());
         let settled = [tally.acked, tally.dead, tally.retried, tally.withheld, tally.suspected].concat();
         let (change_id, kind, committer) = (persist.change_id, persist.kind, self.parts.committer.clone());

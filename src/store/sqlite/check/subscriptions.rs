@@ -53,6 +53,9 @@ fn check_state(wrong: &mut Wrong, name: &str, state: &SubscriptionState, head: P
     });
     let twice: Vec<_> = state.retrying.keys().filter(|position| state.dead.contains_key(position)).collect();
     wrong.unless(twice.is_empty(), || format!("subscription {name}: {twice:?} wait for a retry and are dead letters"));
+    wrong.unless(state.sought_epoch <= state.epoch && state.row.snapshot_at <= head, || {
+        format!("subscription {name}: its last seek is of an epoch or a snapshot still to come")
+    });
     for blocked in state.blocked.values() {
         wrong.unless(blocked.blocked_by <= head && blocked.resume_after <= head, || {
             format!("subscription {name}: {} is blocked beyond the head", blocked.order_key.0)

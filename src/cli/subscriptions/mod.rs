@@ -1,10 +1,17 @@
-//! `tongbao subscriptions`: what our participant subscribes to, with state and lag.
+//! `tongbao subscriptions`: what our participant subscribes to, with state and lag; pausing, seeking, changing, deleting.
+
+mod seek;
+mod update;
 
 use std::fmt::Write as _;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use self::{
+    seek::{Place, show_cursor},
+    update::Changes,
+};
 use super::{
     Context, Failure,
     connect::connect,
@@ -13,18 +20,28 @@ use super::{
 use crate::{
     client::{ClientError, Feeds},
     domain::violation::Lang,
-    proto::{Backlog, BlockCause, Filter, ListSubscriptionsRequest, OldestUnsettled, PauseReason, Subscription},
+    proto::{
+        Backlog, BlockCause, Filter, ListSubscriptionsRequest, OldestUnsettled, PauseReason, SeekResponse, Subscription,
+        UpdateSubscriptionRequest,
+    },
 };
 
 /// Most subscriptions asked for at once.
 const PAGE: u32 = 1_000;
 
-/// 订阅一览、查看与删除 · List, show and delete subscriptions.
+/// 订阅：一览、查看、暂停、定位、更改与删除 · List, show, pause, move, change and delete subscriptions.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   tongbao subscriptions list
   tongbao subscriptions show customs-risk --json
+  tongbao subscriptions pause customs-risk --reason \"database migration\"
+  tongbao subscriptions resume customs-risk
+      Also closes a circuit that failures have opened.
+  tongbao subscriptions seek customs-risk --time 2020-05-15 --yes
+      Sends again what was settled since. Dead letters stay where they are.
+  tongbao subscriptions update customs-risk --region 33 --region 44 --max-attempts 5
+      What is passed is not sent again: seek for that.
   tongbao subscriptions delete customs-risk --yes
       Its place in the ledger and its dead letters are gone for good.")]
 pub struct Arguments {
@@ -40,6 +57,48 @@ enum What {
     Show {
         /// Name of the subscription.
         name: String,
+    },
+    /// 暂停投递，直至恢复 · Pause delivery until it is resumed.
+    Pause {
+        /// Name of the subscription.
+        name: String,
+        /// Why, at most 500 characters. It is kept in the evidence log as a commitment.
+        #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+        reason: String,
+    },
+    /// 恢复投递，并解除熔断 · Let delivery go on, and close an open circuit.
+    Resume {
+        /// Name of the subscription.
+        name: String,
+        /// Why, at most 500 characters. It is kept in the evidence log as a commitment.
+        #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+        reason: String,
+    },
+    /// 定位：从别处开始投递 · Move its place: deliver from elsewhere on.
+    Seek {
+        /// Name of the subscription.
+        name: String,
+        #[command(flatten)]
+        place: Place,
+        /// Yes: what waits for a retry is forgotten, what is out is taken back.
+        #[arg(long)]
+        yes: bool,
+        /// Why, at most 500 characters. It is kept in the evidence log as a commitment.
+        #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+        reason: String,
+    },
+    /// 更改设置 · Change its settings.
+    Update {
+        /// Name of the subscription.
+        name: String,
+        #[command(flatten)]
+        changes: Box<Changes>,
+        /// Revision of the settings that the change was made for, as `show` prints it; without it the one that stands now.
+        #[arg(long, value_name = "N")]
+        revision: Option<u64>,
+        /// Why, at most 500 characters. It is kept in the evidence log as a commitment.
+        #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+        reason: String,
     },
     /// 删除订阅及其死信 · Delete one with its dead letters.
     Delete {
@@ -68,6 +127,31 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<(), Failure>
             let one = feeds.subscription(&name).await?;
             context.answer(&json_of("Subscription", &one), || show(&one, &context))
         }
+        What::Pause { name, reason } => {
+            let one = feeds.pause(&name, &reason).await?;
+            context.answer(&json_of("Subscription", &one), || show(&one, &context))
+        }
+        What::Resume { name, reason } => {
+            let one = feeds.resume(&name, &reason).await?;
+            context.answer(&json_of("Subscription", &one), || show(&one, &context))
+        }
+        What::Seek { name, place, yes, reason } => {
+            if !yes {
+                return Err(not_confirmed(&name));
+            }
+            let to = place.target(&feeds.subscription(&name).await?, &context)?;
+            let sought = feeds.seek(&name, to, &reason).await?;
+            context.answer(&json_of("SeekResponse", &sought), || moved(&sought, &context))
+        }
+        What::Update { name, changes, revision, reason } => {
+            let standing = feeds.subscription(&name).await?;
+            let mut settings = standing.settings.unwrap_or_default();
+            changes.apply(&mut settings)?;
+            let settings_revision = revision.unwrap_or(standing.settings_revision);
+            let request = UpdateSubscriptionRequest { name, settings: Some(settings), settings_revision, reason };
+            let one = feeds.update(request).await?;
+            context.answer(&json_of("Subscription", &one), || show(&one, &context))
+        }
         What::Delete { name, yes } => {
             if !yes {
                 return Err(Failure::usage(
@@ -80,6 +164,25 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<(), Failure>
             context.answer(&json!({ "deleted": name }), || format!("{} {name}", context.say("已删除", "deleted")))
         }
     }
+}
+
+fn not_confirmed(name: &str) -> Failure {
+    Failure::usage(
+        "NOT_CONFIRMED",
+        format!("将移动订阅“{name}”的位置：在途投递收回，待重试的作废，已确认的可能再次投递；确认请加 --yes"),
+        format!(
+            "this moves the place of `{name}`: what is out is taken back, what waits for a retry is forgotten, what was settled may come again; say --yes"
+        ),
+    )
+}
+
+fn moved(sought: &SeekResponse, context: &Context) -> String {
+    let SeekResponse { from_floor, to_floor, snapshot_at, .. } = sought;
+    let snapshot = match snapshot_at {
+        0 => String::new(),
+        at => format!("{}{at}", context.say("，快照于 ", ", snapshot at ")),
+    };
+    format!("{} {from_floor} → {to_floor}{snapshot}", context.say("已定位，已结位置", "moved, passed up to"))
 }
 
 async fn all(feeds: &Feeds) -> Result<Vec<Subscription>, ClientError> {
@@ -165,6 +268,13 @@ fn show(one: &Subscription, context: &Context) -> String {
     line("已声明完整至", "attested complete to", &complete);
     line("租约秒数", "lease, seconds", &settings.lease_seconds);
     line("最多尝试", "attempts at most", &settings.max_attempts);
+    line("设置版本", "revision of the settings", &one.settings_revision);
+    if one.paused_since_us > 0 {
+        line("暂停于", "paused since", &show_moment(one.paused_since_us));
+    }
+    if let Some(place) = &one.place {
+        line("游标", "cursor", &show_cursor(place));
+    }
     text
 }
 
