@@ -100,6 +100,11 @@ pub(super) fn subscription(overview: &Overview) -> proto::Subscription {
             generation: overview.generation,
             position: overview.floor,
         }),
+        withheld: overview
+            .withheld
+            .iter()
+            .map(|range| proto::WithheldPositions { first: range.first, last: range.last })
+            .collect(),
     }
 }
 
@@ -156,6 +161,7 @@ pub(super) fn status(status: &Status) -> proto::SubscriptionStatus {
         span: behind.span,
         retries: observed.retries,
         expired_leases: observed.expired_leases,
+        withheld: observed.withheld,
         counted_since_us: observed.counted_since,
         complete_to_us: observed.complete_to,
     }

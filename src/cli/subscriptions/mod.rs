@@ -253,6 +253,10 @@ fn show(one: &Subscription, context: &Context) -> String {
     let since = show_moment(status.counted_since_us);
     line("重试次数", "retries", &format!("{} ({} {since})", status.retries, context.say("自", "since")));
     line("租约过期", "expired leases", &format!("{} ({} {since})", status.expired_leases, context.say("自", "since")));
+    line("未获授权而略过", "withheld", &format!("{} ({} {since})", status.withheld, context.say("自", "since")));
+    for withheld in &one.withheld {
+        line("  位置", "  positions", &format!("{}-{}", withheld.first, withheld.last));
+    }
     line("死信", "dead letters", &status.dead_letters);
     for letters in &one.dead_letters_by_reason {
         line("  原因", "  reason", &format!("{} × {}", letters.count, letters.reason));

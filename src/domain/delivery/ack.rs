@@ -3,7 +3,7 @@
 //! In memory only the open ones are kept (read, matching, not passed); everything else up to `scanned` is passed. What is
 //! persisted is the floor and, for positions passed above it, the touched chunks.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{
     lease::Flight,
@@ -25,11 +25,13 @@ pub(super) struct Open {
     pub ready: usize,
     /// Lowest scanned position since skips were last persisted.
     pub skipped_from: Option<Position>,
+    /// Read, and withheld for want of a right; not passed before it is said.
+    pub unsaid: BTreeSet<Position>,
 }
 
 impl Open {
     pub(super) fn new(base: Position) -> Self {
-        Self { queue: VecDeque::new(), scanned: base, cursor: base + 1, ready: 0, skipped_from: None }
+        Self { queue: VecDeque::new(), scanned: base, cursor: base + 1, ready: 0, skipped_from: None, unsaid: BTreeSet::new() }
     }
 
     fn is_open(flight: &Flight, position: Position) -> bool {
@@ -46,15 +48,17 @@ impl Open {
     /// Every position at or below is passed now.
     pub(super) fn floor(&self, flight: &Flight) -> Position {
         let first = self.queue.iter().find(|position| Self::is_open(flight, **position));
-        first.map_or(self.scanned, |position| position - 1)
+        first.into_iter().chain(self.unsaid.first()).min().map_or(self.scanned, |position| position - 1)
     }
 
-    /// The floor once the change under way stands.
-    pub(super) fn floor_after(&self, flight: &Flight) -> Position {
+    /// The floor once the change under way stands; `says`: it says what is withheld.
+    pub(super) fn floor_after(&self, flight: &Flight, says: bool) -> Position {
         let stays = |position: Position| {
             flight.get(position).is_some_and(|slot| !slot.passed && !slot.deciding.is_some_and(super::lease::Deciding::passes))
         };
-        self.queue.iter().find(|position| stays(**position)).map_or(self.scanned, |position| position - 1)
+        let first = self.queue.iter().find(|position| stays(**position));
+        let unsaid = self.unsaid.first().filter(|_| !says);
+        first.into_iter().chain(unsaid).min().map_or(self.scanned, |position| position - 1)
     }
 
     /// The delivery at `position` is ready (again).

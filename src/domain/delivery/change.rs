@@ -157,23 +157,25 @@ impl Engine {
             }
             return true;
         }
-        if self.skips_due <= self.now && self.has_skips() {
+        if self.skips_at() <= self.now && self.has_skips() {
+            self.plan_withheld(&mut plan);
             self.start(plan, Goal::Skips);
             return true;
         }
         false
     }
 
-    /// While the store is stalled and something of the engine's own is due: a change that is no act finds out whether the store
+    /// While the store is stalled and something of the engine's own is due: a change of skips finds out whether the store
     /// takes commits again. Without it an idle consumer's leases would never run out.
-    fn try_store(&mut self, plan: Plan) -> bool {
+    fn try_store(&mut self, mut plan: Plan) -> bool {
         let is_due = (self.flight.out > 0 && self.flight.bound <= self.now)
             || self.is_session_lost()
-            || (self.skips_due <= self.now && self.has_skips())
+            || (self.skips_at() <= self.now && self.has_skips())
             || !self.overdue.is_empty()
             || !self.withheld.is_empty();
         let tries = self.stalled && self.now >= self.not_before && self.parked.is_empty() && is_due;
         if tries {
+            self.plan_withheld(&mut plan);
             self.start(plan, Goal::Skips);
         }
         tries
@@ -182,7 +184,8 @@ impl Engine {
     /// Skips, or blocked rows, wait to be persisted.
     pub(super) fn has_skips(&self) -> bool {
         let filled = self.open.skipped_from.is_some_and(|from| self.open.scanned >= from + CHUNK_POSITIONS);
-        filled || self.open.floor(&self.flight) > self.state.floor || !self.unsynced.is_empty()
+        let moved = self.open.floor(&self.flight) > self.state.floor;
+        filled || moved || !self.unsynced.is_empty() || self.has_unsaid()
     }
 
     pub(super) fn start(&mut self, plan: Plan, goal: Goal) {
@@ -193,7 +196,7 @@ impl Engine {
     fn start_for(&mut self, mut plan: Plan, goal: Goal, requests: Vec<(Request, Vec<SettleResult>)>) {
         // A seek says itself where the floor is to be, and what is blocked.
         if !matches!(goal, Goal::Seek) {
-            let floor = self.open.floor_after(&self.flight);
+            let floor = self.open.floor_after(&self.flight, matches!(goal, Goal::Skips));
             let passing = plan.ends.iter().filter(|end| end.how != How::Released).map(|end| end.position);
             move_floor(&mut plan.delta, &self.state, floor, passing);
             if matches!(goal, Goal::Skips) {
@@ -217,7 +220,8 @@ impl Engine {
             Goal::Resume => PersistKind::Resume,
             Goal::Seek => PersistKind::Seek,
             Goal::Update { .. } => PersistKind::Update,
-            Goal::Skips => PersistKind::Skips,
+            Goal::Skips if plan.is_empty() => PersistKind::Skips,
+            Goal::Skips => PersistKind::Withhold,
         };
         let consumer = match &goal {
             Goal::Attach { session, .. } => session.consumer.clone(),
@@ -254,6 +258,9 @@ impl Engine {
         let Some(change) = self.change.take_if(|change| change.id == change_id) else { return };
         self.store_answers();
         apply(&mut self.state, &change.delta);
+        if matches!(change.goal, Goal::Skips) {
+            self.withheld_said(&change.ends);
+        }
         match change.goal {
             Goal::Attach { session, resumed } => self.attach_stands(*session, resumed),
             Goal::Lost => {

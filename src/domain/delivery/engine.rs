@@ -33,6 +33,7 @@ use super::{
     session::{Attach, Session},
     settings::Settings,
     state::{DeadLetter, SubscriptionState},
+    withheld::Late,
 };
 use crate::domain::{
     draft::OrderKey,
@@ -113,6 +114,7 @@ pub struct Engine {
     pub(super) overdue: Vec<Candidate>,
     /// Rows that are due and no longer admitted.
     pub(super) withheld: Vec<Position>,
+    pub(super) late: Late,
     /// Order keys asked for to judge a settle; `None` = asked.
     pub(super) probes: BTreeMap<Position, Option<Probe>>,
     pub(super) parked: Vec<Request>,
@@ -164,6 +166,7 @@ impl Engine {
             schedule: Schedule::new(&state.row.spec.retry, Micros::MIN),
             overdue: Vec::new(),
             withheld: Vec::new(),
+            late: Late::default(),
             probes: BTreeMap::new(),
             parked: Vec::new(),
             batches: VecDeque::new(),

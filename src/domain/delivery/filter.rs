@@ -47,6 +47,23 @@ impl Filter {
             && self.admits_region(attributes)
     }
 
+    /// True when feed, kind, product kinds and province are those asked for, of the revision or its predecessor: no list that could
+    /// single out an enterprise or a state is looked at.
+    #[must_use]
+    pub fn asks_for(&self, current: &Attributes, previous: Option<&Attributes>) -> bool {
+        let asks_for = |attributes: &Attributes| {
+            admits(&self.feeds, &attributes.feed())
+                && admits(&self.kinds, &attributes.kind)
+                && (self.product_kinds == 0 || self.product_kinds & attributes.product_kinds != 0)
+                && (self.region_prefixes.is_empty()
+                    || attributes.region.is_some_and(|region| {
+                        let province = |prefix: &String| prefix.get(..2).unwrap_or(prefix).to_owned();
+                        self.region_prefixes.iter().any(|prefix| region.code().starts_with(&province(prefix)))
+                    }))
+        };
+        asks_for(current) || previous.is_some_and(asks_for)
+    }
+
     fn admits_state(&self, attributes: &Attributes) -> bool {
         self.states.is_empty()
             || match attributes.step {

@@ -197,6 +197,8 @@ pub enum PersistKind {
     Seek,
     /// Settings change.
     Update,
+    /// The place moved over revisions that are asked for and that the grant does not admit.
+    Withhold,
     /// Only the place moved, over revisions that are not for this subscription. No act.
     Skips,
 }
@@ -214,7 +216,7 @@ pub struct Tally {
     pub dead: Vec<Position>,
     /// Out when a session was lost with others: not counted, to be sent alone.
     pub suspected: Vec<Position>,
-    /// Were to be tried again, but filter or grant no longer admit them.
+    /// Asked for, but the grant does not admit them; or were to be tried again, and it no longer does.
     pub withheld: Vec<Position>,
     /// Redriven.
     pub redriven: Vec<Position>,
@@ -414,7 +416,9 @@ pub struct Observed {
     pub retries: u64,
     /// Leases that ran out, since `counted_since`.
     pub expired_leases: u64,
-    /// The gateway's start: the two counts are not kept over it.
+    /// Revisions passed because the grant does not admit them, since `counted_since`.
+    pub withheld: u64,
+    /// The gateway's start: the counts are not kept over it.
     pub counted_since: Micros,
     /// When the oldest unsettled revision was committed; 0 = there is none, or it could not be read.
     pub oldest_committed_at: Micros,

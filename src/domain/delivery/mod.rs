@@ -31,6 +31,7 @@ mod status;
 mod subscription;
 #[cfg(test)]
 mod tests;
+mod withheld;
 
 pub use administer::Target;
 pub use engine::{Bounds, Engine};

@@ -6,6 +6,7 @@ use super::{
     lease::{Slot, Stage},
     messages::{Candidate, Token, Want},
     order::LaneId,
+    withheld::MOST_UNSAID,
 };
 use crate::domain::{
     draft::OrderKey,
@@ -34,6 +35,9 @@ impl Engine {
     }
 
     fn want_key(&self) -> Option<Want> {
+        if self.late.is_pending() {
+            return None;
+        }
         let max = self.bounds.look_ahead.checked_sub(self.urgent.len()).filter(|room| *room > 0)?.min(OF_ONE_KEY);
         let mut turns = self.catching.range(self.last_turn + 1..).chain(self.catching.range(..=self.last_turn));
         turns.find_map(|lane| {
@@ -48,7 +52,7 @@ impl Engine {
         let upto = self.head.min(self.furthest());
         let room = self.bounds.look_ahead.saturating_sub(self.open.ready);
         // Read again when half of what was read ahead is gone: large pages, not a trickle.
-        let worthwhile = room * 2 >= self.bounds.look_ahead;
+        let worthwhile = room * 2 >= self.bounds.look_ahead && self.open.unsaid.len() < MOST_UNSAID;
         (worthwhile && self.open.scanned < upto).then_some(Want::Scan { after: self.open.scanned, upto, max: room })
     }
 
@@ -92,7 +96,7 @@ impl Engine {
         self.advance();
     }
 
-    fn is_known(&self, position: Position) -> bool {
+    pub(super) fn is_known(&self, position: Position) -> bool {
         self.state.is_passed(position)
             || self.flight.contains(position)
             || self.state.retrying.contains_key(&position)
@@ -104,6 +108,10 @@ impl Engine {
     pub fn key_rows(&mut self, now: Micros, order_key: &OrderKey, after: Position, upto: Position, rows: Vec<Candidate>) {
         self.observe(now);
         let Some(lane_id) = self.lanes.find(order_key).filter(|lane| self.catching.contains(lane)) else { return };
+        if self.late.is_pending() {
+            return;
+        }
+        self.late.taken_up();
         let scanned = self.open.scanned;
         let Some(lane) = self.lanes.get_mut(lane_id) else { return };
         let Some(held) = lane.held.as_mut().filter(|held| held.is_catching_up() && held.read_to == after) else { return };

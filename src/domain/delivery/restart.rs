@@ -11,6 +11,7 @@ use super::{
     ride::Ahead,
     state::BlockedKey,
     subscription::{OnDeadLetter, Ordering},
+    withheld::Late,
 };
 use crate::domain::{draft::OrderKey, ids::Position};
 
@@ -31,6 +32,7 @@ impl Engine {
         self.suspects.clear();
         self.overdue.clear();
         self.withheld.clear();
+        self.late = Late::default();
         self.batches.clear();
         self.ahead = Ahead::default();
         self.held = 0;

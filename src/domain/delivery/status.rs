@@ -107,7 +107,7 @@ impl Engine {
                 deadlines.push(own(until));
             }
             if self.has_skips() {
-                deadlines.push(own(self.skips_due));
+                deadlines.push(own(self.skips_at()));
             }
             if !self.overdue.is_empty() || !self.withheld.is_empty() {
                 deadlines.push(own(self.now));

@@ -39,11 +39,13 @@ pub enum ActKind {
     Audit = 14,
     /// The place of a subscription moved by an administrator.
     Seek = 15,
+    /// A subscription passed revisions that its grant does not admit.
+    Withhold = 16,
 }
 
 impl ActKind {
     /// All kinds.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Publish,
         Self::Attest,
         Self::Disclose,
@@ -59,6 +61,7 @@ impl ActKind {
         Self::Administer,
         Self::Audit,
         Self::Seek,
+        Self::Withhold,
     ];
 
     /// The kind of that number in `evidence.proto`.
@@ -86,6 +89,7 @@ impl ActKind {
             Self::Administer => "administer",
             Self::Audit => "audit",
             Self::Seek => "seek",
+            Self::Withhold => "withhold",
         }
     }
 

@@ -87,6 +87,7 @@ pub(super) fn change(key: &SubscriptionKey, persist: &Persist, caller: Option<&C
         PersistKind::Discard => ActKind::Discard,
         PersistKind::Pause | PersistKind::Resume | PersistKind::Update => ActKind::Subscription,
         PersistKind::Seek => ActKind::Seek,
+        PersistKind::Withhold => ActKind::Withhold,
     };
     let mut evidence = draft(kind, caller, key);
     let tally = &persist.tally;

@@ -21,8 +21,9 @@ use super::{
 use crate::domain::{
     dates::CivilDate,
     delivery::{Engine, Filter, Status, SubscriptionKey, SubscriptionRow, SubscriptionState},
+    evidence::PositionRange,
     feeds::Feed,
-    ids::Micros,
+    ids::{Micros, Position},
     regions::Region,
 };
 
@@ -38,6 +39,8 @@ const NAMES: usize = 1_000;
 pub(super) struct Counts {
     pub(super) retries: AtomicU64,
     pub(super) expired_leases: AtomicU64,
+    withheld: AtomicU64,
+    last_withheld: Mutex<Vec<PositionRange>>,
 }
 
 impl Counts {
@@ -46,10 +49,34 @@ impl Counts {
         self.expired_leases.fetch_add(expired_leases as u64, Ordering::Relaxed);
     }
 
+    /// These were withheld: counted, and the last ranges remembered.
+    pub(super) fn withhold(&self, mut positions: Vec<Position>) {
+        if positions.is_empty() {
+            return;
+        }
+        positions.sort_unstable();
+        self.withheld.fetch_add(positions.len() as u64, Ordering::Relaxed);
+        let mut last = lock(&self.last_withheld);
+        for range in PositionRange::join(positions) {
+            match last.last_mut() {
+                Some(before) if before.last + 1 == range.first => before.last = range.last,
+                _ => last.push(range),
+            }
+        }
+        let surplus = last.len().saturating_sub(MOST_LISTED);
+        last.drain(..surplus);
+    }
+
+    /// The last ranges that were withheld, at most [`MOST_LISTED`].
+    fn last_withheld(&self) -> Vec<PositionRange> {
+        lock(&self.last_withheld).clone()
+    }
+
     /// Writes the counts into numbers.
     pub(super) fn count(&self, status: &mut Status, since: Micros) {
         status.observed.retries = self.retries.load(Ordering::Relaxed);
         status.observed.expired_leases = self.expired_leases.load(Ordering::Relaxed);
+        status.observed.withheld = self.withheld.load(Ordering::Relaxed);
         status.observed.counted_since = since;
     }
 }
@@ -154,6 +181,7 @@ impl Gateway {
                 super::session::Blocked { row, retrying, dead }
             })
             .collect();
+        let withheld = self.hosts.remembered.counts(key).last_withheld();
         let SubscriptionRow { key, spec, created_at, .. } = state.row;
         let identity = self.store.identity();
         Ok(Overview {
@@ -163,6 +191,7 @@ impl Gateway {
             status,
             dead_letters_by_reason,
             blocked,
+            withheld,
             settings_revision: state.settings_revision,
             paused_since: state.paused_since,
             floor: state.floor,

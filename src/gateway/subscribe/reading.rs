@@ -23,12 +23,19 @@ pub(super) struct Row {
     pub(super) record: Arc<StoredRecord>,
 }
 
+/// Why a revision is passed.
+enum Passed {
+    /// Asked for, and the grant does not admit it.
+    Withheld,
+    NotAskedFor,
+}
+
 /// What was read.
 pub(super) enum Reading {
-    /// Everything in (after, upto] was looked through.
-    Scanned { after: Position, upto: Position, rows: Vec<Row> },
+    /// Everything in (after, upto] was looked through; `withheld` are asked for, and the grant does not admit them.
+    Scanned { after: Position, upto: Position, rows: Vec<Row>, withheld: Vec<Position> },
     /// The same for one order key.
-    OfKey { order_key: OrderKey, after: Position, upto: Position, rows: Vec<Row> },
+    OfKey { order_key: OrderKey, after: Position, upto: Position, rows: Vec<Row>, withheld: Vec<Position> },
     /// Those of the positions that are still admitted.
     Again { asked: Vec<Position>, rows: Vec<Row> },
 }
@@ -47,14 +54,14 @@ impl Reader {
             Want::Key { order_key, after, upto, max } => self.of_key(order_key, after, upto, max).await,
             Want::Positions(positions) => {
                 let records = self.parts.store.at(&positions).await?;
-                let rows = records.into_iter().filter_map(|record| self.row(&Arc::new(record), true)).collect();
+                let rows = records.into_iter().filter_map(|record| self.judge(&Arc::new(record), true).ok()).collect();
                 Ok(Reading::Again { asked: positions, rows })
             }
         }
     }
 
     async fn scan(&self, after: Position, upto: Position, max: usize) -> Result<Reading, StoreError> {
-        let (mut reached, mut rows) = (after, Vec::new());
+        let (mut reached, mut rows, mut withheld) = (after, Vec::new(), Vec::new());
         let end = upto.min(after + SCAN_POSITIONS);
         while reached < end && rows.len() < max {
             let records = self.parts.pages.after(reached, end).await?;
@@ -62,15 +69,20 @@ impl Reader {
             let skip = self.superseded(reached + 1, last.position).await?;
             for record in &records {
                 if rows.len() >= max {
-                    return Ok(Reading::Scanned { after, upto: reached, rows });
+                    return Ok(Reading::Scanned { after, upto: reached, rows, withheld });
                 }
                 reached = record.position;
-                if skip.binary_search(&reached).is_err() {
-                    rows.extend(self.row(record, false));
+                if skip.binary_search(&reached).is_ok() {
+                    continue;
+                }
+                match self.judge(record, false) {
+                    Ok(row) => rows.push(row),
+                    Err(Passed::Withheld) => withheld.push(reached),
+                    Err(Passed::NotAskedFor) => {}
                 }
             }
         }
-        Ok(Reading::Scanned { after, upto: reached, rows })
+        Ok(Reading::Scanned { after, upto: reached, rows, withheld })
     }
 
     async fn of_key(&self, order_key: OrderKey, after: Position, upto: Position, max: usize) -> Result<Reading, StoreError> {
@@ -79,12 +91,16 @@ impl Reader {
         let reached = if records.len() < limit { upto } else { records.last().map_or(upto, |record| record.position) };
         let (first, last) = (records.first().map_or(0, |record| record.position), reached);
         let skip = self.superseded(first, last).await?;
-        let rows = records
-            .into_iter()
-            .filter(|record| skip.binary_search(&record.position).is_err())
-            .filter_map(|record| self.row(&Arc::new(record), false))
-            .collect();
-        Ok(Reading::OfKey { order_key, after, upto: reached, rows })
+        let (mut rows, mut withheld) = (Vec::new(), Vec::new());
+        for record in records.into_iter().filter(|record| skip.binary_search(&record.position).is_err()) {
+            let record = Arc::new(record);
+            match self.judge(&record, false) {
+                Ok(row) => rows.push(row),
+                Err(Passed::Withheld) => withheld.push(record.position),
+                Err(Passed::NotAskedFor) => {}
+            }
+        }
+        Ok(Reading::OfKey { order_key, after, upto: reached, rows, withheld })
     }
 
     /// At or below a snapshot, positions whose record has a later revision at or below it.
@@ -98,13 +114,19 @@ impl Reader {
 
     /// The row of a record, if filter and rights admit it. What was delivered before (`again`) stays selected by the filter, but
     /// a grant that is gone withholds it.
-    fn row(&self, record: &Arc<StoredRecord>, again: bool) -> Option<Row> {
-        if !self.rights.admit(&record.attributes) {
-            return None;
+    ///
+    /// Whether a withheld revision was asked for is judged coarsely: who filters on one enterprise, or on the state detected, is
+    /// not to learn from what is withheld of whom the confidential revisions are.
+    fn judge(&self, record: &Arc<StoredRecord>, again: bool) -> Result<Row, Passed> {
+        let (filter, attributes, previous) = (&self.row.spec.filter, &record.attributes, record.previous.as_ref());
+        if !self.rights.admit(attributes) {
+            let is_asked_for = filter.asks_for(attributes, previous)
+                && (!filter.feeds.is_empty() || self.rights.allow_any(&[attributes.feed()]));
+            return Err(if is_asked_for { Passed::Withheld } else { Passed::NotAskedFor });
         }
-        let selected = self.row.spec.filter.select(&record.attributes, record.previous.as_ref());
+        let selected = filter.select(attributes, previous);
         if selected.is_none() && !again {
-            return None;
+            return Err(Passed::NotAskedFor);
         }
         let candidate = Candidate {
             position: record.position,
@@ -115,6 +137,6 @@ impl Reader {
             recall: is_recall(&record.attributes),
             left_filter: selected.is_some_and(|marks| marks.left_filter),
         };
-        Some(Row { candidate, record: record.clone() })
+        Ok(Row { candidate, record: record.clone() })
     }
 }

@@ -11,6 +11,7 @@ use crate::domain::{
     },
     digest::Digest,
     draft::StoredRecord,
+    evidence::PositionRange,
     ids::{Micros, Position, Revision},
 };
 
@@ -41,6 +42,9 @@ pub struct Overview {
     pub ledger_id: String,
     /// Generation of that ledger.
     pub generation: u64,
+    /// The last positions that were passed because the grant does not admit them, since the gateway's start; no more than as many
+    /// ranges.
+    pub withheld: Vec<PositionRange>,
 }
 
 /// A blocked enterprise with the cause.

@@ -13,6 +13,7 @@ mod pitfalls;
 mod seen;
 mod sessions;
 mod verbs;
+mod withheld;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -79,6 +80,8 @@ pub(super) struct Host {
     pub ledger: Vec<Option<(String, u64)>>,
     /// What the reader passes over, since a snapshot has a later revision of it.
     pub superseded: BTreeSet<Position>,
+    /// Order keys that the grant does not admit.
+    pub denied: BTreeSet<String>,
     pub stored: SubscriptionState,
     pub letters: BTreeMap<Position, DeadLetter>,
     pub engine: Engine,
@@ -113,6 +116,7 @@ impl Host {
         Self {
             ledger: Vec::new(),
             superseded: BTreeSet::new(),
+            denied: BTreeSet::new(),
             engine: Engine::load(stored.clone(), 7),
             stored,
             letters: BTreeMap::new(),
@@ -159,6 +163,9 @@ impl Host {
             return None;
         }
         let (key, bytes) = self.ledger.get(usize::try_from(position).ok()?.checked_sub(1)?)?.as_ref()?;
+        if self.denied.contains(key) {
+            return None;
+        }
         Some(Candidate {
             position,
             order_key: OrderKey(key.clone()),
@@ -168,6 +175,27 @@ impl Host {
             recall: false,
             left_filter: false,
         })
+    }
+
+    /// Asked for, and not admitted.
+    pub fn withheld(&self, after: Position, upto: Position) -> Vec<Position> {
+        let key_at = |position: &Position| self.ledger.get(usize::try_from(position - 1).ok()?)?.as_ref();
+        let denied = |position: &Position| key_at(position).is_some_and(|(key, _)| self.denied.contains(key));
+        (after + 1..=upto).filter(|position| !self.superseded.contains(position)).filter(denied).collect()
+    }
+
+    /// The grant is another now: these keys are not admitted.
+    pub fn deny(&mut self, keys: &[&str]) {
+        self.denied = keys.iter().map(|key| (*key).to_owned()).collect();
+        self.engine.permit(self.now, false);
+        self.engine.permit(self.now, true);
+        self.run();
+    }
+
+    /// Positions that were said to be withheld, change by change.
+    pub fn said(&self) -> Vec<Vec<Position>> {
+        let said = self.persists.iter().filter(|persist| persist.kind == PersistKind::Withhold);
+        said.map(|persist| persist.tally.withheld.clone()).collect()
     }
 
     /// Does everything there is to do now.
@@ -197,6 +225,7 @@ impl Host {
                 let rows: Vec<_> = (after + 1..=end).filter_map(|position| self.candidate(position)).collect();
                 let end = rows.get(max).map_or(end, |row| row.position - 1);
                 let rows = rows.into_iter().take(max).collect();
+                self.engine.withheld(self.now, after, &self.withheld(after, end));
                 self.engine.rows(self.now, after, end, rows);
             }
             Want::Key { order_key, after, upto, max } => {
@@ -204,6 +233,10 @@ impl Host {
                 let rows: Vec<_> = rows.filter(|row| row.order_key == order_key).collect();
                 let end = rows.get(max).map_or(upto, |row| row.position - 1);
                 let rows = rows.into_iter().take(max).collect();
+                let mut withheld = self.withheld(after, end);
+                withheld
+                    .retain(|position| self.ledger[*position as usize - 1].as_ref().is_some_and(|(key, _)| *key == order_key.0));
+                self.engine.withheld_of_key(self.now, &order_key, &withheld);
                 self.engine.key_rows(self.now, &order_key, after, end, rows);
             }
             Want::Positions(positions) => {

@@ -35,6 +35,7 @@ pub(super) enum Finished {
         settled: Vec<Position>,
         /// Retries and expired leases in it.
         counted: (usize, usize),
+        withheld: Vec<Position>,
         count: u64,
         result: Result<Done, Refused>,
     },
@@ -62,10 +63,11 @@ impl Host {
         match finished {
             Finished::Disclosed { batch_id, epoch, read, result } => self.disclosed(now, batch_id, epoch, read, result),
             Finished::Observed { status } => self.tell(Event::Heartbeat(status)),
-            Finished::Changed { change_id, kind, settled, counted, count, result } => {
+            Finished::Changed { change_id, kind, settled, counted, withheld, count, result } => {
                 let result = self.stands(now, result);
                 if result.is_ok() {
                     self.counts.add(counted.0, counted.1);
+                    self.counts.withhold(withheld);
                     for position in &settled {
                         self.rows.remove(position);
                     }
@@ -200,12 +202,14 @@ impl Host {
                 .collect::<Vec<_>>()
         };
         match reading {
-            Reading::Scanned { after, upto, rows } => {
+            Reading::Scanned { after, upto, rows, withheld } => {
                 let rows = take(rows);
+                self.engine.withheld(now, after, &withheld);
                 self.engine.rows(now, after, upto, rows);
             }
-            Reading::OfKey { order_key, after, upto, rows } => {
+            Reading::OfKey { order_key, after, upto, rows, withheld } => {
                 let rows = take(rows);
+                self.engine.withheld_of_key(now, &order_key, &withheld);
                 self.engine.key_rows(now, &order_key, after, upto, rows);
             }
             Reading::Again { asked, rows } => {

@@ -92,10 +92,12 @@ impl Host {
             act.evidence.subjects.extend(parts.into_iter().map(str::to_owned));
         }
         let counted = (tally.retried.len(), tally.expired.len());
-        let settled = [tally.acked, tally.dead, tally.retried, tally.withheld, tally.suspected].concat();
+        let withheld = tally.withheld;
+        let settled = [&tally.acked[..], &tally.dead, &tally.retried, &withheld, &tally.suspected].concat();
         let (change_id, kind, committer) = (persist.change_id, persist.kind, self.parts.committer.clone());
-        let work =
-            async move { Finished::Changed { change_id, kind, settled, counted, count, result: committer.commit(act).await } };
+        let work = async move {
+            Finished::Changed { change_id, kind, settled, counted, withheld, count, result: committer.commit(act).await }
+        };
         self.work.push(work.boxed());
     }
 }
