@@ -8,5 +8,6 @@ mod full;
 #[path = "../history/mod.rs"]
 mod history;
 mod stall;
+mod storm;
 mod sync;
 mod ward;

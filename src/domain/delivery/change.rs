@@ -91,7 +91,7 @@ impl Engine {
                 Some(Job::Attach(_) | Job::Seek(_)) if !self.batches.is_empty() => return,
                 Some(_) => match self.jobs.pop_front() {
                     Some(Job::Attach(attach)) => self.plan_attach(attach),
-                    Some(Job::Detach { id, drained }) => self.leave(id, drained),
+                    Some(Job::Detach { epoch, drained }) => self.leave(epoch, drained),
                     Some(Job::Redrive(letters)) => self.plan_redrive(letters),
                     Some(Job::Discard(positions)) => self.plan_discard(&positions),
                     Some(Job::Pause(paused)) => self.plan_pause(paused),

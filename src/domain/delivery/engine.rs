@@ -25,7 +25,7 @@ use super::{
     administer::Target,
     change::Change,
     lease::Flight,
-    messages::{Candidate, LossReason, LostLease, Output, SessionId, Settlement},
+    messages::{Candidate, LossReason, LostLease, Output, Settlement},
     order::{LaneId, Lanes, NO_LANE},
     pump::Batch,
     retry::Schedule,
@@ -69,9 +69,9 @@ pub(super) struct Request {
 pub(super) enum Job {
     Settle(Request),
     Attach(Attach),
-    /// The stream of a session that was still being attached ended.
+    /// The stream of the session that attached under `epoch` ended while another attach was on its way: it counts if that fails.
     Detach {
-        id: SessionId,
+        epoch: u64,
         drained: bool,
     },
     Redrive(Vec<DeadLetter>),

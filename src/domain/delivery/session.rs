@@ -18,6 +18,8 @@ pub(super) const GRACE: Micros = 10 * SECOND;
 #[derive(Debug, Clone)]
 pub(super) struct Session {
     pub id: SessionId,
+    /// The epoch under which it attached; 0 = its attach does not stand yet.
+    pub epoch: u64,
     pub consumer: String,
     pub window: Window,
     pub auto_extend: bool,
@@ -52,28 +54,28 @@ impl Engine {
         if let Some(holder) = holder.filter(|holder| holder.id != id && !take_over) {
             return Err(AttachRefused { holder: holder.consumer.clone() });
         }
-        let session = Session { id, consumer, window, auto_extend, draining: false, grace_until: None };
+        let session = Session { id, epoch: 0, consumer, window, auto_extend, draining: false, grace_until: None };
         self.jobs.push_back(Job::Attach(Attach { session }));
         self.advance();
         Ok(())
     }
 
-    /// The stream of a session ended. `drained`: in good order, so that what is unsettled goes back uncounted; otherwise its
-    /// leases are kept for [`GRACE`] in case it comes back. Of several streams of one session only the last attached counts: for
-    /// one that was replaced the host does not call this.
-    pub fn detach(&mut self, now: Micros, id: SessionId, drained: bool) {
+    /// The stream of the session that attached under `epoch` ended. `drained`: in good order, so that what is unsettled goes back
+    /// uncounted; otherwise its leases are kept for [`GRACE`] in case it comes back. Of several streams of one session only the
+    /// last attached counts: nothing happens for one that was replaced, or is about to be by an attach that comes to stand.
+    pub fn detach(&mut self, now: Micros, epoch: u64, drained: bool) {
         self.observe(now);
         if self.coming().is_some() {
-            self.jobs.push_back(Job::Detach { id, drained });
+            self.jobs.push_back(Job::Detach { epoch, drained });
         } else {
-            self.leave(id, drained);
+            self.leave(epoch, drained);
         }
         self.advance();
     }
 
-    pub(super) fn leave(&mut self, id: SessionId, drained: bool) {
+    pub(super) fn leave(&mut self, epoch: u64, drained: bool) {
         let until = self.now.saturating_add(GRACE);
-        if let Some(session) = self.session.as_mut().filter(|session| session.id == id && session.grace_until.is_none()) {
+        if let Some(session) = self.session.as_mut().filter(|session| session.epoch == epoch && session.grace_until.is_none()) {
             session.grace_until = Some(until);
             // Who drained and then broke off went in good order too.
             if drained || session.draining {
@@ -192,7 +194,7 @@ impl Engine {
         if resumed {
             self.send_again(session.id);
         }
-        self.session = Some(session);
+        self.session = Some(Session { epoch, ..session });
     }
 
     /// A stream that broke may have lost what was on its way, and nobody knows what: all that is out and not being settled is sent

@@ -25,8 +25,6 @@ pub(super) struct Driver {
     out: BTreeMap<Position, Delivery>,
     had: Vec<Delivery>,
     permitted: bool,
-    /// The stream of a session that was still being attached ended.
-    leaves_at_once: bool,
 }
 
 impl Driver {
@@ -57,7 +55,6 @@ impl Driver {
             out: BTreeMap::new(),
             had: Vec::new(),
             permitted: true,
-            leaves_at_once: false,
         };
         driver.load();
         for (key, record) in &shape.before {
@@ -124,10 +121,9 @@ impl Driver {
             Op::PublishOthers => self.host.ledger.extend(std::iter::repeat_n(None, 5_000)),
             Op::Attach { who, take_over } => self.attach(*who, *take_over),
             Op::Detach { drained } => {
-                if let Some((session, ..)) = self.host.attached.last().copied() {
-                    self.leaves_at_once = self.host.engine.coming().is_some();
+                if let Some((_, epoch, _)) = self.host.attached.last().copied() {
                     self.seen.push(Seen::Left);
-                    self.host.engine.detach(now, session, *drained);
+                    self.host.engine.detach(now, epoch, *drained);
                 }
             }
             Op::Drain => self.host.engine.drain(now),
@@ -292,9 +288,6 @@ impl Driver {
                     }
                     let window = if session.0[0] < LAST { SMALL } else { LARGE };
                     self.seen.push(Seen::Attached { epoch, resumed, window });
-                    if std::mem::take(&mut self.leaves_at_once) {
-                        self.seen.push(Seen::Left);
-                    }
                 }
                 Output::Settled { request_id: request, items } => {
                     self.seen.extend(items.into_iter().map(|item| Seen::Answered { request, item }));

@@ -158,6 +158,12 @@ impl Host {
         self.run();
     }
 
+    /// The stream of a session that is attached ends.
+    pub fn detach(&mut self, session: SessionId, drained: bool) {
+        let epoch = self.attached.iter().rev().find_map(|(id, epoch, _)| (*id == session).then_some(*epoch));
+        self.engine.detach(self.now, epoch.expect("it attached"), drained);
+    }
+
     pub fn candidate(&self, position: Position) -> Option<Candidate> {
         if self.superseded.contains(&position) {
             return None;

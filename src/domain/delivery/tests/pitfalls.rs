@@ -70,14 +70,14 @@ fn pitfall_01_handler_slower_than_its_lease_while_the_client_buffers() {
 fn pitfall_02_stream_dropped_with_a_thousand_unsettled() {
     let mut host = host_with(spec(), 1_000);
     assert_eq!(host.sent_now().len(), 1_000);
-    host.engine.detach(host.now, ONE, false);
+    host.detach(ONE, false);
     host.wait(5);
     let before = host.inbox.clone();
     host.attach(ONE, WIDE, false);
     assert_eq!(host.sent_now().len(), 1_000, "what the broken stream may have lost is sent once more");
     assert_eq!(host.inbox, before, "under the tokens it had");
     assert_eq!(host.ack(&(1..=500).collect::<Vec<_>>()), vec![Ok; 500]);
-    host.engine.detach(host.now, ONE, false);
+    host.detach(ONE, false);
     host.wait(11);
     host.attach(TWO, WIDE, false);
     let mut again = Vec::new();
@@ -100,7 +100,7 @@ fn pitfall_03_a_deploy_does_not_count_attempts() {
         host.engine.drain(host.now);
         host.publish(&["late"]);
         // In good order, or broken off after the drain.
-        host.engine.detach(host.now, SessionId([round.max(1); 16]), round % 2 == 0);
+        host.detach(SessionId([round.max(1); 16]), round % 2 == 0);
         host.run();
         host.attach(SessionId([round + 1; 16]), WIDE, round == 0);
         assert!(host.inbox.values().all(|delivery| delivery.attempt == 1));
@@ -129,7 +129,7 @@ fn pitfall_04_a_crash_loop_dead_letters_the_poison_alone() {
         if host.is_finished() {
             break;
         }
-        host.engine.detach(host.now, SessionId([session; 16]), false);
+        host.detach(SessionId([session; 16]), false);
         host.wait(11);
         host.attach(SessionId([session + 1; 16]), WIDE, true);
         host.wait(5);
@@ -208,7 +208,7 @@ fn pitfall_07_a_storm_of_consumers_joining_and_leaving() {
             }
         }
         if session % 3 == 0 {
-            host.engine.detach(host.now, SessionId([session; 16]), session % 2 == 0);
+            host.detach(SessionId([session; 16]), session % 2 == 0);
             host.run();
             host.attach(SessionId([session; 16]), Window { records: 7, bytes: 1 << 20 }, false);
         }

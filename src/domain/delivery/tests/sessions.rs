@@ -119,7 +119,7 @@ fn after_a_stall_an_idle_subscription_finds_out_that_the_store_is_back() {
 fn a_session_that_could_not_come_back_to_a_stalled_store_is_not_given_up() {
     let mut host = Host::with(spec(), &["a"]);
     let token = host.inbox[&1].token;
-    host.engine.detach(host.now, ONE, false);
+    host.detach(ONE, false);
     host.hold = true;
     host.engine.attach(host.now, ONE, "gacc/1".into(), WIDE, false, false).expect("asked");
     host.run();
@@ -169,7 +169,7 @@ fn another_attach_is_refused_or_takes_over() {
 #[test]
 fn the_same_session_keeps_its_leases() {
     let mut host = Host::with(spec(), &["a", "b"]);
-    host.engine.detach(host.now, ONE, false);
+    host.detach(ONE, false);
     host.wait(9);
     host.publish(&["c"]);
     assert_eq!(host.sent_now(), [1, 2], "nothing is sent to a broken stream");
@@ -205,9 +205,45 @@ fn no_disclosure_is_overtaken_by_an_attach() {
 }
 
 #[test]
+fn a_session_that_came_back_does_not_go_with_its_broken_stream() {
+    // The end of the broken stream is noticed while the attach is under way, or when it stands.
+    for is_late in [false, true] {
+        let mut host = Host::with(spec(), &["a"]);
+        host.hold = true;
+        host.attach(ONE, WIDE, false);
+        if is_late {
+            host.let_go(true);
+            host.engine.detach(host.now, 1, true);
+        } else {
+            host.engine.detach(host.now, 1, false);
+            host.let_go(true);
+        }
+        host.hold = false;
+        host.publish(&["b"]);
+        assert_eq!(host.attached.last(), Some(&(ONE, 2, true)));
+        assert_eq!(host.engine.pause_reason(), None, "{is_late}");
+        assert_eq!(host.out(), [1, 2], "{is_late}");
+    }
+}
+
+#[test]
+fn a_session_that_could_not_come_back_goes_with_its_broken_stream() {
+    let mut host = Host::with(spec(), &["a"]);
+    host.hold = true;
+    host.attach(ONE, WIDE, false);
+    host.engine.detach(host.now, 1, false);
+    host.let_go(false);
+    host.hold = false;
+    host.run();
+    assert_eq!(host.engine.pause_reason(), Some(PauseReason::NoConsumer));
+    host.wait(11);
+    assert!(host.stored.retrying[&1].failures == 1, "it was lost with one out");
+}
+
+#[test]
 fn a_session_lost_with_one_out_counts_it() {
     let mut host = Host::with(spec(), &["a"]);
-    host.engine.detach(host.now, ONE, false);
+    host.detach(ONE, false);
     host.wait(10);
     let row = &host.stored.retrying[&1];
     assert_eq!((row.failures, row.suspect, row.history[0].reason.as_str()), (1, true, "session_lost"));
@@ -217,7 +253,7 @@ fn a_session_lost_with_one_out_counts_it() {
 fn a_session_lost_with_several_out_counts_none_and_sends_each_alone() {
     let mut host = Host::with(spec(), &["a", "b", "a", "c"]);
     host.sent_now();
-    host.engine.detach(host.now, ONE, false);
+    host.detach(ONE, false);
     host.wait(10);
     assert!(host.stored.retrying.values().all(|row| row.suspect && row.failures == 0));
     assert_eq!(host.stored.retrying.len(), 4);
@@ -278,7 +314,7 @@ fn pauses_have_reasons() {
     assert_eq!(host.out(), [5, 6, 7]);
     assert!(host.inbox.values().all(|delivery| delivery.attempt == 1));
     host.engine.drain(host.now);
-    host.engine.detach(host.now, ONE, true);
+    host.detach(ONE, true);
     host.run();
     assert_eq!(host.engine.status().pause, Some(PauseReason::NoConsumer));
 }

@@ -17,6 +17,8 @@ use crate::domain::{
 /// The session that is attached.
 pub(super) struct Attached {
     pub(super) attachment: u64,
+    /// The epoch under which it attached; 0 = its attach is not durable yet.
+    pub(super) epoch: u64,
     pub(super) session: SessionId,
     pub(super) caller: Caller,
     pub(super) events: mpsc::Sender<Event>,
@@ -47,7 +49,7 @@ impl Host {
 
     pub(super) fn detach(&mut self, now: Micros) {
         if let Some(attached) = self.attached.take() {
-            self.engine.detach(now, attached.session, self.is_draining);
+            self.engine.detach(now, attached.epoch, self.is_draining);
         }
     }
 
@@ -75,7 +77,7 @@ impl Host {
         if self.attached.is_some() {
             self.tell(Event::GoAway { reason: "taken_over", reconnect_after_ms: 30_000 });
         }
-        self.attached = Some(attaching.attached);
+        self.attached = Some(Attached { epoch, ..attaching.attached });
         self.is_draining = false;
         let (identity, status) = (self.parts.store.identity().clone(), self.numbers());
         self.tell(Event::Opened { epoch, ledger_id: identity.ledger_id, generation: identity.generation, status });

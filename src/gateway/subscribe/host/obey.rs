@@ -31,7 +31,12 @@ impl Host {
         let now = self.now();
         match command {
             Command::Attach { attachment, caller, request, events, reply } => {
-                self.attach(now, Attached { attachment, session: request.session, caller: *caller, events }, &request, reply);
+                self.attach(
+                    now,
+                    Attached { attachment, epoch: 0, session: request.session, caller: *caller, events },
+                    &request,
+                    reply,
+                );
             }
             Command::Settle { attachment, request_id, items } => {
                 if self.is_current(attachment) {
