@@ -39,7 +39,10 @@ pub(super) async fn commit(store: &SqliteStore, group_id: u128, now: Micros, act
     };
     // What the failed statement left of the transaction is not guessed at: the connection goes, its transaction with it.
     writer.close().await;
-    // A commit that failed may be on disk all the same (the sync failed after the frames were written). The group id tells.
+    // A commit that failed may be on disk all the same (the sync failed after the frames were written). The group id tells, as long
+    // as a reader stays open while the writer's connection is replaced, as those of the pool do: what is committed then is what the
+    // shared index says, which is moved after the sync alone. Were every connection closed between, the next would recover the log
+    // by reading it, and a group whose sync failed would look committed while it may be lost with the power.
     match decided {
         Some(committed) if is_committed(&mut *store.reader().await?, group_id).await? => Ok(committed),
         _ => Err(error),

@@ -65,6 +65,7 @@ impl SqliteStore {
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .test_before_acquire(false)
+            // None is closed for its age: one at least stands all the time (see `commit` for what would be if none did).
             .idle_timeout(None)
             .max_lifetime(None)
             .connect_with(
