@@ -190,7 +190,7 @@ fn pause_words(reason: Option<PauseReason>) -> String {
         Some(PauseReason::KeyBlocked) => "剩余记录都在等待被阻塞的企业 / all that is left waits for a blocked enterprise",
         Some(PauseReason::Paused) => "已由操作员暂停 / paused by an operator",
         Some(PauseReason::CircuitOpen) => {
-            "连续失败过多，已熔断：重新连接或恢复投递后继续 / too many failures in a row: attach again, or resume, to go on"
+            "连续失败过多，已熔断：恢复投递后继续，重新连接无用 / too many failures in a row: resume to go on, attaching again does not"
         }
         Some(PauseReason::NotPermitted) => "授权缺失或已失效 / the grant is missing or has lapsed",
         Some(PauseReason::NoConsumer) => "没有连接的消费者 / nobody is attached",

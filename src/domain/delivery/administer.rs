@@ -94,6 +94,7 @@ impl Engine {
         let epoch = self.state.epoch + 1;
         plan.delta.epoch = Some(epoch);
         plan.delta.floor = Some(target.floor);
+        (plan.failures, plan.circuit_open) = (Some(0), None);
         plan.delta.sought = Some(Sought { snapshot_at: target.snapshot_at, epoch });
         plan.delta.drop_chunks_below = self.state.chunks.keys().next_back().map(|last| last + 1);
         plan.delta.drop_retries = self.state.retrying.keys().copied().collect();

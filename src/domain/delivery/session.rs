@@ -142,8 +142,6 @@ impl Engine {
             // that crashes it from being found: so each is suspect, and none is counted.
             let live = self.attached().is_some();
             self.plan_lost(&mut plan, !live);
-            plan.failures = Some(0);
-            plan.circuit_open = None;
         }
         self.start(plan, Goal::Attach { session: Box::new(attach.session), resumed });
     }

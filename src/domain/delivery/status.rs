@@ -59,6 +59,10 @@ impl Engine {
         if self.permitted && self.state.paused_since.is_some() {
             return Some(PauseReason::Paused);
         }
+        // And so is what waits for a person: a consumer that attaches changes nothing about it.
+        if self.permitted && self.state.circuit_open_since.is_some() {
+            return Some(PauseReason::CircuitOpen);
+        }
         if let Some(standstill) = self.standstill() {
             return Some(standstill);
         }

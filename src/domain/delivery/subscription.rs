@@ -67,7 +67,7 @@ pub struct RetryPolicy {
     pub max_ms: u64,
     /// Reasons that go straight to the dead letters.
     pub non_retryable: Vec<String>,
-    /// Failures in a row that open the circuit; 0 = never.
+    /// Failures in a row that open the circuit, whichever sessions had them; only going on or a seek closes it. 0 = never.
     pub pause_after_failures: u32,
     /// Retries a second at most.
     pub rate_per_second: u32,

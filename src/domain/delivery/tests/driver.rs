@@ -345,7 +345,9 @@ impl Driver {
                 return self.rest();
             }
             let status = self.host.engine.status();
-            if matches!(status.pause, Some(PauseReason::NoConsumer | PauseReason::CircuitOpen)) {
+            if status.pause == Some(PauseReason::CircuitOpen) {
+                self.apply(&Op::Pause(false));
+            } else if status.pause == Some(PauseReason::NoConsumer) {
                 who += 1;
                 self.attach(who, true);
             } else if !self.out.is_empty() {

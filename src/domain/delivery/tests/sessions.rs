@@ -320,7 +320,7 @@ fn pauses_have_reasons() {
 }
 
 #[test]
-fn the_circuit_opens_and_a_new_attach_closes_it() {
+fn the_circuit_opens_and_no_new_attach_closes_it() {
     let mut spec = spec();
     spec.retry.pause_after_failures = 3;
     let mut host = Host::with(spec, &["a", "b", "c", "d", "e"]);
@@ -336,9 +336,40 @@ fn the_circuit_opens_and_a_new_attach_closes_it() {
     host.publish(&["f"]);
     host.crash();
     host.attach(TWO, WIDE, false);
-    assert_eq!(host.stored.circuit_open_since, None);
+    host.attach(ONE, WIDE, true);
     host.wait(10);
+    assert_eq!((host.out().len(), host.engine.status().pause), (0, Some(PauseReason::CircuitOpen)));
+    host.engine.pause(host.now, false);
+    host.run();
+    assert_eq!((host.stored.circuit_open_since, host.stored.consecutive_failures), (None, 0));
+    host.wait(1);
     assert_eq!(host.out(), [1, 2, 4, 5, 6]);
+}
+
+#[test]
+fn failures_in_a_row_are_counted_over_sessions() {
+    let mut spec = spec();
+    spec.retry.pause_after_failures = 3;
+    let mut host = Host::with(spec, &["a", "b", "c"]);
+    for (session, position) in [(TWO, 1), (ONE, 2), (TWO, 3)] {
+        host.say(&[(position, retry("down"))]);
+        let others: Vec<_> = host.out();
+        host.say(&others.iter().map(|position| (*position, Verb::Release)).collect::<Vec<_>>());
+        host.attach(session, WIDE, true);
+    }
+    assert_eq!((host.stored.consecutive_failures, host.engine.status().pause), (3, Some(PauseReason::CircuitOpen)));
+}
+
+#[test]
+fn a_seek_closes_the_circuit() {
+    let mut spec = spec();
+    spec.retry.pause_after_failures = 1;
+    let mut host = Host::with(spec, &["a", "b"]);
+    host.say(&[(1, retry("down"))]);
+    assert_eq!(host.engine.status().pause, Some(PauseReason::CircuitOpen));
+    host.engine.seek(host.now, Target { floor: 1, snapshot_at: 0 });
+    host.run();
+    assert_eq!((host.stored.circuit_open_since, host.out()), (None, vec![2]));
 }
 
 #[test]
