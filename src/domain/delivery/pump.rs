@@ -1,7 +1,7 @@
 //! What is sent next: within the windows, in order, suspects alone.
 
 use super::{
-    engine::Engine,
+    engine::{Engine, Job},
     lease::Stage,
     messages::{Delivery, LossReason, LostLease, Output, PauseReason, Token},
     order::LaneId,
@@ -50,7 +50,7 @@ impl Engine {
 
     /// Why nothing at all may be sent, whatever there is.
     pub(super) fn standstill(&self) -> Option<PauseReason> {
-        if !self.permitted {
+        if !self.is_permitted() {
             return Some(PauseReason::NotPermitted);
         }
         // A disclosure is fenced by the epoch: none is begun that an attach on its way would overtake.
@@ -61,6 +61,11 @@ impl Engine {
             return Some(PauseReason::Paused);
         }
         self.state.circuit_open_since.map(|_| PauseReason::CircuitOpen)
+    }
+
+    /// A grant stands, and nothing in memory was read under another one that is to be forgotten yet.
+    fn is_permitted(&self) -> bool {
+        self.permitted && !self.jobs.iter().any(|job| matches!(job, Job::Reset(Some(_))))
     }
 
     /// Somebody is there to take deliveries.
@@ -215,7 +220,7 @@ impl Engine {
         while self.batches.front().is_some_and(|batch| batch.committed) {
             let Some(Batch { id, mut deliveries, .. }) = self.batches.pop_front() else { return };
             // What was reserved before a pause is disclosed already; it goes unless there is nobody to take it.
-            let goes = self.permitted && self.is_served();
+            let goes = self.is_permitted() && self.is_served();
             let session = self.attached().filter(|_| goes).map(|session| session.id);
             let Some(session) = session else {
                 self.unreserve(id, &deliveries);

@@ -114,3 +114,14 @@ fn what_waited_behind_a_blocked_enterprise_is_said_before_it_is_forgotten() {
     assert_eq!(host.said(), [[2, 3]]);
     assert!(host.is_finished());
 }
+
+#[test]
+fn what_was_reserved_under_the_grant_before_is_not_sent_behind_an_attach_that_waits_for_it() {
+    let mut host = Host::with(spec(), &[]);
+    host.hold = true;
+    host.publish(&["x"]);
+    host.engine.attach(host.now, ONE, "gacc/1".to_owned(), WIDE, false, false).expect("attached");
+    host.deny(&["x"]);
+    host.let_go(true);
+    assert!(host.sent.is_empty());
+}
