@@ -178,3 +178,40 @@ fn one_cryptography_provider_in_the_tree() {
         assert!(!lock.contains(&format!("name = \"{other}\"\n")), "`{other}` is in the tree beside aws-lc-rs");
     }
 }
+
+/// Paths outside `src` that production code takes in at compile time, from the folder of the manifest.
+fn taken_in() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut paths = Vec::new();
+    for file in files() {
+        let code = production(&fs::read_to_string(&file).expect("a readable file"));
+        let folder = file.parent().expect("a folder");
+        let named = ["include_str!(\"", "include_bytes!(\""]
+            .into_iter()
+            .flat_map(|opening| code.match_indices(opening).map(|(at, opening)| &code[at + opening.len()..]).collect::<Vec<_>>());
+        for rest in named {
+            let path = folder.join(rest.split('"').next().expect("a path"));
+            let path = path.canonicalize().unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            paths.push(path.strip_prefix(root.canonicalize().expect("the root")).expect("a file of the project").to_owned());
+        }
+    }
+    paths
+}
+
+#[test]
+fn the_container_is_built_from_all_that_the_build_reads() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let recipe = fs::read_to_string(root.join("deploy/Containerfile")).expect("the recipe");
+    let copied: Vec<&Path> = recipe
+        .lines()
+        .filter_map(|line| line.strip_prefix("COPY "))
+        .filter(|line| !line.starts_with("--from"))
+        .flat_map(|line| line.split_whitespace().rev().skip(1).map(Path::new))
+        .collect();
+    let manifest = fs::read_to_string(root.join("Cargo.toml")).expect("the manifest");
+    // A target that the manifest names has to be there, whatever is built.
+    let benches = manifest.contains("[[bench]]").then(|| PathBuf::from("benches"));
+    let needed = taken_in().into_iter().chain(benches);
+    let left_out: Vec<_> = needed.filter(|path| !copied.iter().any(|copied| path.starts_with(copied))).collect();
+    assert!(copied.len() > 5 && left_out.is_empty(), "deploy/Containerfile does not copy {left_out:?}");
+}
