@@ -1,6 +1,9 @@
 //! The README's first command, as a user runs it.
 
-use std::process::Command;
+use std::{
+    io::{BufRead as _, BufReader},
+    process::{Command, Stdio},
+};
 
 fn demo(arguments: &[&str]) -> (bool, String, String) {
     let output =
@@ -35,4 +38,25 @@ fn a_folder_that_holds_a_world_already_is_not_overwritten() {
     assert!(!success);
     assert!(err.contains("ca.pem exists already"), "{err}");
     assert_eq!(std::fs::read_to_string(folder.path().join("certs/ca.pem")).expect("the file"), "somebody's");
+}
+
+#[test]
+fn told_to_stop_the_demonstration_closes_its_store() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut serving = Command::new(env!("CARGO_BIN_EXE_tongbao"))
+        .args(["demo", "--json", "--dir"])
+        .arg(folder.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program of this project");
+    let said = BufReader::new(serving.stdout.take().expect("its answer"));
+    // The answer ends with its closing brace; from then on it serves.
+    assert!(said.lines().map_while(Result::ok).any(|line| line == "}"), "it answers");
+    let told = Command::new("kill").arg(serving.id().to_string()).status().expect("kill");
+    assert!(told.success());
+    let ended = serving.wait().expect("it ends");
+    assert!(ended.success(), "{ended}");
+    assert!(folder.path().join("data/tongbao.sqlite").exists());
+    assert!(!folder.path().join("data/tongbao.sqlite-wal").exists(), "the store was not closed");
 }

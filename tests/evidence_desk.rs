@@ -154,6 +154,8 @@ async fn searches_out_of_bounds_are_refused_and_not_recorded() {
     for (index, size) in [(2, 0), (0, 3), (1, 1), (u64::MAX, u64::MAX)] {
         let refused = office.desk.prove_inclusion(&caller, index, size).await.expect_err("refused");
         assert_eq!(refused.reason, "BEYOND_LOG", "{index} in {size}");
+        let asked = format!("{} = {}", if size == 3 { "tree_size" } else { "index" }, if size == 3 { size } else { index });
+        assert!(refused.text.en.starts_with(&asked), "it names what was asked: {}", refused.text.en);
     }
     for (first, second) in [(3, 0), (2, 1), (0, 3)] {
         let refused = office.desk.prove_consistency(&caller, first, second).await.expect_err("refused");

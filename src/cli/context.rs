@@ -83,6 +83,9 @@ impl Context {
 
     /// Reports a failure (JSON on standard output with `--json`, else words on standard error) and returns the exit code.
     pub fn fail(&self, failure: &Failure) -> Exit {
+        if failure.told {
+            return failure.exit;
+        }
         if self.global.json {
             let violations: Vec<_> = failure
                 .violations

@@ -2,7 +2,7 @@
 
 use std::{fs, io, path::Path, sync::Arc, time::Duration};
 
-use super::{Exit, Failure};
+use super::Failure;
 use crate::{
     clock::Clock,
     config::{Config, LimitsSection, LogForm, TelemetrySection},
@@ -115,5 +115,5 @@ impl From<AuthorityError> for Failure {
 }
 
 fn of_text(reason: &str, text: Text) -> Failure {
-    Failure { exit: Exit::Usage, reason: reason.to_owned(), text, violations: Vec::new() }
+    Failure { text, ..Failure::usage(reason, "", "") }
 }

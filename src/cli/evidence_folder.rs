@@ -181,7 +181,7 @@ pub fn verify_folder(folder: &Path, pinned: Option<&VerifierKey>, mut progress: 
 /// # Errors
 /// When it cannot be read or does not hold.
 pub fn verify_proof_file(path: &Path, pinned: Option<&VerifierKey>) -> Result<ProvedEntry, Failure> {
-    let text = small_file(path, failed)?;
+    let text = small_file(path, super::door::unreadable)?;
     ProofFile::parse(&text).and_then(|file| file.verify(pinned)).map_err(|error| {
         let path = path.display();
         let (zh, en) = (format!("{path}：证明不成立：{error}"), format!("{path}: the proof does not hold: {error}"));

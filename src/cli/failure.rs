@@ -60,17 +60,25 @@ pub struct Failure {
     pub text: Text,
     /// Every field, cell or key concerned.
     pub violations: Vec<Complaint>,
+    /// The answer that was given says it already: only the exit code is left to give.
+    pub told: bool,
 }
 
 impl Failure {
     /// A failure without details.
     pub fn new(exit: Exit, reason: impl Into<String>, zh: impl Into<String>, en: impl Into<String>) -> Self {
-        Self { exit, reason: reason.into(), text: Text::new(zh, en), violations: Vec::new() }
+        Self { exit, reason: reason.into(), text: Text::new(zh, en), violations: Vec::new(), told: false }
     }
 
     /// It was called in a wrong way.
     pub fn usage(reason: impl Into<String>, zh: impl Into<String>, en: impl Into<String>) -> Self {
         Self::new(Exit::Usage, reason, zh, en)
+    }
+
+    /// The answer that was given says it already: with `--json` there is one document, not two.
+    pub fn told(mut self) -> Self {
+        self.told = true;
+        self
     }
 
     /// Adds what is concerned.
@@ -88,8 +96,12 @@ impl From<io::Error> for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        let exit = if matches!(error, StoreError::Newer { .. }) { Exit::Usage } else { Exit::Failed };
-        Self::new(exit, "STORE", format!("存储无法打开：{error}"), format!("the store cannot be opened: {error}"))
+        let en = format!("the store cannot be opened: {error}");
+        let StoreError::Newer { found, known } = error else {
+            return Self::new(Exit::Failed, "STORE", format!("存储无法打开：{error}"), en);
+        };
+        let zh = format!("存储无法打开：其结构版本为 {found}，新于本程序的 {known}；请使用较新的程序");
+        Self::usage("STORE", zh, en)
     }
 }
 

@@ -24,6 +24,7 @@ mod pull;
 mod read;
 mod screen;
 pub mod serve;
+mod signals;
 mod subscribe;
 mod subscriptions;
 pub mod token;

@@ -8,6 +8,7 @@ use super::{
     attest::{feed_named, moment},
     connect::connect,
     output::{json_of, record_line},
+    signals::Signals,
 };
 use crate::{
     client::{Passage, Reader, RetryPolicy},
@@ -76,16 +77,12 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<(), Failure>
     let request = request(arguments, context)?;
     let (connection, context) = connect(context)?;
     let mut reader = Reader::new(&connection, request, &RetryPolicy::CALL);
-    let interrupted = tokio::signal::ctrl_c();
-    tokio::pin!(interrupted);
+    let mut signals = Signals::listen()?;
     let mut place = None;
     loop {
         let passage = tokio::select! {
             passage = reader.next() => passage,
-            pressed = &mut interrupted => {
-                pressed?;
-                break;
-            }
+            () = signals.next() => break,
         };
         match passage {
             Ok(Some(Passage::Page(page))) => {

@@ -154,7 +154,10 @@ impl EvidenceDesk {
     /// Without the role `audit`; `OUT_OF_RANGE` when there is no such entry or size; when it cannot be recorded.
     pub async fn prove_inclusion(&self, caller: &Caller, index: u64, size: u64) -> Result<Inclusion, Refused> {
         require_audit(caller)?;
-        self.check_size("index", index.saturating_add(1)).await?;
+        let stands = self.store.head().await?.evidence_size;
+        if index >= stands {
+            return Err(beyond("index", index, stands));
+        }
         self.check_size("tree_size", size).await?;
         if size != 0 && index >= size {
             return Err(beyond("index", index, size));
@@ -282,8 +285,8 @@ fn beyond(field: &str, asked: u64, stands: u64) -> Refused {
     Refused::new(
         Class::OutOfRange,
         "BEYOND_LOG",
-        format!("{field} = {asked} 超出范围：至 {stands} 为止"),
-        format!("{field} = {asked} is out of range: it ends at {stands}"),
+        format!("{field} = {asked} 超出范围：日志共 {stands} 条，序号从 0 起"),
+        format!("{field} = {asked} is out of range: the log has {stands} entries, numbered from 0"),
     )
 }
 

@@ -12,10 +12,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
-use tokio_util::sync::CancellationToken;
 
 use self::story::{Step, Telling};
-use super::{Context, Exit, Failure, house::House};
+use super::{Context, Exit, Failure, house::House, signals::Signals};
 use crate::{
     client::Connection,
     proto::{PublishedRecord, Record},
@@ -112,17 +111,11 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<(), Failure>
     let running = house.start().await?;
     let told = walk(context, &house).await;
     let ok = told.ok;
+    let mut signals = Signals::listen()?;
     context.answer(&told, || summary(context, &told))?;
     if !arguments.once {
         context.note(&next_commands(context, &house));
-        let stop = CancellationToken::new();
-        let told_to_stop = stop.clone();
-        tokio::spawn(async move {
-            // Without a signal handler the process could only be killed; that is safe too.
-            let _ = tokio::signal::ctrl_c().await;
-            told_to_stop.cancel();
-        });
-        stop.cancelled().await;
+        signals.next().await;
     }
     running.stop().await?;
     if arguments.once && arguments.dir.is_none() {
@@ -132,7 +125,9 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<(), Failure>
     if ok {
         return Ok(());
     }
-    Err(Failure::new(Exit::Failed, "DEMO_FAILED", "演示中有未成立之处，见上文", "something did not hold; see above"))
+    let failure = Failure::new(Exit::Failed, "DEMO_FAILED", "演示中有未成立之处，见上文", "something did not hold; see above");
+    // With `--json` the one object says which step.
+    Err(if context.json() { failure.told() } else { failure })
 }
 
 async fn walk(context: &Context, house: &House) -> Told {
@@ -229,10 +224,12 @@ fn next_commands(context: &Context, house: &House) -> String {
     );
     format!(
         "\n{heading}\n  {program} --profile {} pull 91440300PDY001012N --purpose demo\n  {program} --profile {} subscriptions list\n  \
-         {program} --profile {} subscribe customs-demo --to stdout\n  {program} --profile {} evidence search --kind disclose\n",
+         {program} --profile {} subscribe customs-demo --to stdout\n  {program} --profile {} evidence search --kind disclose\n  \
+         {program} --profile {} doctor\n",
         profile("mofcom"),
         profile("gacc"),
         profile("gacc"),
         profile("samr"),
+        profile("gacc"),
     )
 }

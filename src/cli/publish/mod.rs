@@ -13,11 +13,11 @@ use clap::Args;
 
 use super::{
     Context, Exit, Failure,
-    connect::{connect, own_system, profile},
+    connect::{connect, own_system},
     output::progress,
 };
 use crate::{
-    client::{BatchBounds, Connection, Publisher, PublisherOptions, batches},
+    client::{BatchBounds, ClientError, Connection, Profile, ProfileError, Publisher, PublisherOptions, batches},
     domain::{dates::CivilDate, ids::ParticipantId, regions::Region, violation::Lang},
     intake::{self, Options, Reading, Shown, render_dry_run, write_report},
 };
@@ -143,7 +143,7 @@ fn options(arguments: &Arguments, context: &Context) -> Result<Options, Failure>
         Some(name) => {
             ParticipantId::parse(name).map_err(|error| Failure::usage("MALFORMED_NAME", error.to_string(), error.to_string()))?
         }
-        None => own_system(&profile(context)?.0)?.participant,
+        None => publisher(arguments.dry_run, context)?,
     };
     let region = match &arguments.region {
         Some(code) => Some(Region::parse(code).ok_or_else(|| {
@@ -162,6 +162,23 @@ fn options(arguments: &Arguments, context: &Context) -> Result<Options, Failure>
         allow_synthetic: true,
         accept_unknown_standard: arguments.accept_unknown_standard,
     })
+}
+
+/// Who we are by the profile. A dry run needs none: it shows the ids under a name that stands in for ours.
+fn publisher(dry_run: bool, context: &Context) -> Result<ParticipantId, Failure> {
+    let named = context.global.profile.is_some();
+    match Profile::load(context.global.profile.as_deref()) {
+        Ok(profile) => Ok(own_system(&profile)?.participant),
+        Err(ProfileError::NotFound { .. }) if dry_run && !named => {
+            context.note(context.say(
+                "没有配置档：记录编号以 publisher/ 开头代替本单位；可用 --publisher 指明",
+                "no profile: publisher/ stands for our own name in record ids; --publisher names it",
+            ));
+            ParticipantId::parse("publisher")
+                .map_err(|error| Failure::usage("MALFORMED_NAME", error.to_string(), error.to_string()))
+        }
+        Err(error) => Err(ClientError::from(error).into()),
+    }
 }
 
 fn read(path: &std::path::Path, options: &Options) -> Result<File, Failure> {
@@ -183,11 +200,12 @@ fn show(files: &[File], context: &Context) -> Result<(), Failure> {
         files.iter().map(|file| render_dry_run(&file.reading, context.lang)).collect::<Vec<_>>().join("\n")
     })?;
     let errors: usize = files.iter().map(|file| file.reading.counts().errors).sum();
-    if errors == 0 || context.json() {
+    if errors == 0 {
         return Ok(());
     }
+    let failure = has_errors(errors);
     // The findings are shown above; the exit code says that they are there.
-    Err(has_errors(errors))
+    Err(if context.json() { failure.told() } else { failure })
 }
 
 fn has_errors(errors: usize) -> Failure {

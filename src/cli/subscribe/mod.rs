@@ -12,7 +12,7 @@ use std::{
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
-use super::{Context, Exit, Failure, connect::connect, output::spinner, subscriptions::pause};
+use super::{Context, Exit, Failure, connect::connect, output::spinner, signals::Signals, subscriptions::pause};
 use crate::{
     client::{Feeds, Handler, Happening, Settle, SubscribeOptions, Subscriber, Summary, Taken, Watch},
     domain::violation::Lang,
@@ -147,24 +147,16 @@ async fn drive(
 
 /// The first signal drains; the second ends at once.
 async fn interrupted(stop: &CancellationToken) -> Result<Failure, Failure> {
-    signal().await?;
+    let mut signals = Signals::listen()?;
+    signals.next().await;
     stop.cancel();
-    signal().await?;
+    signals.next().await;
     Ok(Failure::new(
         Exit::Failed,
         "INTERRUPTED",
         "已中断：未确认的投递将重新送达",
         "interrupted: what was not confirmed will be delivered again",
     ))
-}
-
-async fn signal() -> Result<(), Failure> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        pressed = tokio::signal::ctrl_c() => Ok(pressed?),
-        _ = terminate.recv() => Ok(()),
-    }
 }
 
 /// Waits until everything was read and settled, then stops the subscriber.
@@ -220,12 +212,12 @@ fn finish(summary: &Summary, context: &Context) -> Result<(), Failure> {
     let counts = summary.counts;
     context.note(&match context.lang {
         Lang::Zh => format!(
-            "接收 {}，确认 {}，重复 {}，退回 {}，连接 {} 次",
-            counts.received, counts.acked, counts.repeated, counts.released, counts.streams
+            "接收 {}，确认 {}，待重试 {}，拒收 {}，重复 {}，退回 {}，连接 {} 次",
+            counts.received, counts.acked, counts.retried, counts.rejected, counts.repeated, counts.released, counts.streams
         ),
         Lang::En => format!(
-            "received {}, acknowledged {}, repeated {}, given back {}, streams {}",
-            counts.received, counts.acked, counts.repeated, counts.released, counts.streams
+            "received {}, acknowledged {}, to be retried {}, rejected {}, repeated {}, given back {}, streams {}",
+            counts.received, counts.acked, counts.retried, counts.rejected, counts.repeated, counts.released, counts.streams
         ),
     });
     if summary.unconfirmed == 0 {
