@@ -145,10 +145,14 @@ impl KeyFilters {
         });
     }
 
-    /// Makes the filters that are missing, one reading each, so that readers wait for none of it.
+    /// Makes the filters that are missing, or as many as there is time for before the store closes. Keeps its reader until then: where
+    /// lookups wait for readers, one reader less is soon made up for by filters, and a place in their queue for each filter is not.
     pub(super) async fn complete(&self, readers: &SqlitePool) -> Result<(), StoreError> {
-        while let Some(segment) = self.missing() {
-            let keys = keys_of_full(&mut *readers.acquire().await.mapped()?, segment).await?;
+        let mut reader = readers.acquire().await.mapped()?;
+        while !readers.is_closed()
+            && let Some(segment) = self.missing()
+        {
+            let keys = keys_of_full(&mut reader, segment).await?;
             self.keep(segment, Filter::of(&keys), MOST_BYTES);
         }
         Ok(())
