@@ -338,6 +338,6 @@ mod tests {
         assert_eq!(verify_proof_file(&path, Some(signer().verifier())).expect("holds").entry.index, 1);
         fs::write(&path, text.replace("attest", "settle")).expect("writable");
         assert_eq!(verify_proof_file(&path, None).expect_err("changed").reason, "PROOF_DOES_NOT_HOLD");
-        assert_eq!(verify_proof_file(&home.path().join("none"), None).expect_err("missing").reason, "IO");
+        assert_eq!(verify_proof_file(&home.path().join("none"), None).expect_err("missing").reason, "FILE_UNREADABLE");
     }
 }
