@@ -483,6 +483,9 @@ async fn attest(exchange: &Exchange, who: &str, feed: &str, region: &str, comple
     let request = proto::AttestRequest { feed: feed.to_owned(), region: region.to_owned(), complete_to_us };
     let attested = exchange.publisher(who).attest(request).await.expect("attested");
     assert_eq!(attested.complete_to_us, complete_to_us);
+    let remarks: Vec<_> = attested.remarks.iter().map(|remark| (remark.field.as_str(), remark.reason.as_str())).collect();
+    let is_own = region.is_empty() || who.ends_with(region);
+    assert_eq!(remarks, if is_own { vec![] } else { vec![("region", "OUTSIDE_REGION")] }, "{who} for {region}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -502,6 +505,7 @@ async fn declarations_are_held_reviewed_cleared_or_unknown() {
         attest(&exchange, who, "enterprises", region, now).await;
     }
     attest(&exchange, "mofcom", "export-qualifications", "", now).await;
+    attest(&exchange, "amr-330000", "failed-products", "420000", now).await;
 
     let held = screen(declaration(5, &examples::nonconformity(5).batch)).await;
     assert_eq!(held.verdict(), proto::Verdict::Hold);

@@ -21,6 +21,16 @@ fn subscribe(exchange: &Exchange, command: &str, more: &[&str]) -> Output {
         .expect("the program of this project")
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_that_does_not_answer_ends_it_with_a_code_of_its_own() {
+    let mut exchange = Exchange::open().await;
+    exchange.feeds("gacc").create(subscription("risk")).await.expect("made");
+    exchange.stop_and_check().await;
+    let (code, said) = run(&exchange, "cat", &["--give-up-after", "1s"]);
+    assert_eq!(code, Some(4), "{said}");
+    assert!(said.contains("UNREACHABLE"), "{said}");
+}
+
 /// Runs the program on a thread of its own: the gateway lives in this process.
 fn run(exchange: &Exchange, command: &str, more: &[&str]) -> (Option<i32>, String) {
     let output = tokio::task::block_in_place(|| subscribe(exchange, command, more));

@@ -47,6 +47,9 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<(), Failure>
     let answer = Publisher::new(&connection, PublisherOptions::default())
         .attest(AttestRequest { feed: feed.name().to_owned(), region: arguments.region.unwrap_or_default(), complete_to_us })
         .await?;
+    for remark in answer.remarks.iter().filter(|_| !context.json()) {
+        context.note(&format!("{}: {} [{}]", context.say("提示", "remark"), remark.message, remark.reason));
+    }
     context.answer(&json_of("AttestResponse", &answer), || {
         let until = show_moment(answer.complete_to_us);
         match context.lang {

@@ -50,20 +50,23 @@ pub struct Cli {
     pub command: Command,
 }
 
+/// Above the flags of [`Global`] in every help.
+const EVERYWHERE: &str = "Everywhere · 通用";
+
 /// What every command takes.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Global {
     /// Answer with one JSON document instead of text.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub json: bool,
     /// Language of messages; by default that of the locale, Chinese if it names neither.
-    #[arg(long, global = true, value_enum, env = "TONGBAO_LANG")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_enum, env = "TONGBAO_LANG")]
     pub lang: Option<Language>,
     /// Client profile: the path of a file, or the name of one in the profiles' folder.
-    #[arg(long, global = true, value_name = "PATH|NAME", env = "TONGBAO_PROFILE")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "PATH|NAME", env = "TONGBAO_PROFILE")]
     pub profile: Option<String>,
     /// Configuration file of the gateway.
-    #[arg(long, global = true, value_name = "FILE", env = "TONGBAO_CONFIG")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "FILE", env = "TONGBAO_CONFIG")]
     pub config: Option<PathBuf>,
 }
 

@@ -19,6 +19,9 @@ use crate::{
     tls::{authority::signing_key, pem},
 };
 
+/// No gateway can be told to take tokens that live longer.
+const LONGEST: Duration = Duration::from_hours(24);
+
 /// What to do with tokens.
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -52,7 +55,8 @@ struct Order {
     /// The certificate it will be presented with, PEM.
     #[arg(long, value_name = "FILE")]
     cert: PathBuf,
-    /// How long it lives: 90s, 15m, 1h.
+    /// How long it lives: 90s, 15m, 1h; at most 24h. A gateway takes none that lives longer than its tokens.max_ttl_seconds (an hour
+    /// by default).
     #[arg(long, value_name = "TIME", default_value = "15m", value_parser = parse_time)]
     ttl: Duration,
     /// The gateway it is for (tokens.audience there).
@@ -148,7 +152,8 @@ fn parse_role(text: &str) -> Result<OperatorRole, String> {
     role_named(text).ok_or_else(|| "one of manage, audit, operate, observe".to_owned())
 }
 
-fn parse_time(text: &str) -> Result<Duration, String> {
+/// A time such as `90s`, `15m` or `1h`; at most a day.
+pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
     let unit = text.chars().last().filter(char::is_ascii_alphabetic);
     let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let factor = match unit {
@@ -159,8 +164,8 @@ fn parse_time(text: &str) -> Result<Duration, String> {
     };
     let seconds = number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)).filter(|seconds| *seconds > 0);
     match seconds {
-        Some(seconds) if text.len() - number.len() <= 1 => Ok(Duration::from_secs(seconds)),
-        _ => Err("a time such as 90s, 15m or 1h".to_owned()),
+        Some(seconds) if text.len() - number.len() <= 1 && seconds <= LONGEST.as_secs() => Ok(Duration::from_secs(seconds)),
+        _ => Err("a time such as 90s, 15m or 1h, at most 24h".to_owned()),
     }
 }
 
@@ -172,7 +177,8 @@ mod tests {
     fn times_have_units() {
         let seconds = |text| parse_time(text).map(|time| time.as_secs());
         assert_eq!([seconds("90s"), seconds("15m"), seconds("1h"), seconds("7")], [Ok(90), Ok(900), Ok(3600), Ok(7)]);
-        for bad in ["", "m", "0m", "1d", "1mm", "-1m", "一m", "99999999999999999999h"] {
+        assert_eq!(seconds("24h"), Ok(86_400));
+        for bad in ["", "m", "0m", "25h", "86401s", "1d", "1mm", "-1m", "一m", "99999999999999999999h"] {
             assert!(seconds(bad).is_err(), "{bad}");
         }
     }

@@ -88,10 +88,7 @@ impl Connection {
             tls: client_config(&files, clock)?,
         });
         let headers = Headers {
-            language: MetadataValue::from_static(match lang {
-                Lang::Zh => "zh",
-                Lang::En => "en",
-            }),
+            language: MetadataValue::from_static(lang.tag()),
             authorization: profile.token_file.as_deref().map(bearer).transpose()?,
         };
         Ok(Self { channel: channel(&way)?, headers, way })

@@ -3,11 +3,11 @@
 use std::{error::Error as _, io, time::Duration};
 
 use tonic::{Code, Status};
-use tonic_types::StatusExt as _;
+use tonic_types::{LocalizedMessage, StatusExt as _};
 
 use super::ProfileError;
 use crate::{
-    domain::violation::Text,
+    domain::violation::{Lang, Text},
     tls::{ProbeFailure, TlsError},
 };
 
@@ -45,6 +45,8 @@ pub struct Refusal {
     pub reason: String,
     /// In words, in the language asked for.
     pub message: String,
+    /// The same in both languages, where the gateway said it in both.
+    pub text: Text,
     /// Every field or item concerned.
     pub fields: Vec<FieldComplaint>,
     /// When to try again.
@@ -195,7 +197,7 @@ impl ClientError {
                 ),
             ),
             Self::CertificateRefused { place, alert } => refused_certificate(place, alert),
-            Self::Refused(refusal) => Text::new(refusal.message.clone(), refusal.message.clone()),
+            Self::Refused(refusal) => refusal.text.clone(),
             Self::Broken(what) => Text::new(
                 format!("网关的回答不符合协议：{what}。请核对两端版本"),
                 format!("the gateway's answer breaks the protocol: {what}. Compare the versions of both sides"),
@@ -260,9 +262,19 @@ impl From<&Status> for Refusal {
             code: status.code(),
             reason: reason.unwrap_or_else(|| format!("{:?}", status.code())),
             message: status.message().to_owned(),
+            text: both(status.message(), details.localized_message()),
             fields,
             retry_after: details.retry_info().and_then(|info| info.retry_delay),
         }
+    }
+}
+
+/// The message with its translation; without one it stands for both languages.
+fn both(message: &str, translated: Option<&LocalizedMessage>) -> Text {
+    match translated {
+        Some(zh) if zh.locale == Lang::Zh.tag() => Text::new(&*zh.message, message),
+        Some(en) if en.locale == Lang::En.tag() => Text::new(message, &*en.message),
+        _ => Text::new(message, message),
     }
 }
 
@@ -292,6 +304,7 @@ mod tests {
     fn status(code: Code, reason: &str, retry: Option<Duration>) -> Status {
         let mut details = ErrorDetails::new();
         details.set_error_info(reason, "tongbao", std::collections::HashMap::new());
+        details.set_localized_message("zh", "用文字说明");
         details.set_bad_request(vec![FieldViolation::new("records[3].record_id", "OUTSIDE_NAMESPACE: not yours")]);
         if retry.is_some() {
             details.set_retry_info(retry);
@@ -307,8 +320,14 @@ mod tests {
     fn a_refusal_keeps_its_details() {
         let ClientError::Refused(refusal) = of(Code::InvalidArgument, Some(Duration::from_secs(7))) else { panic!("a refusal") };
         assert_eq!(refusal.reason, "SOME_REASON");
+        assert_eq!(refusal.text, Text::new("用文字说明", "in words"));
         assert_eq!(refusal.fields[0].field, "records[3].record_id");
         assert_eq!(refusal.retry_after, Some(Duration::from_secs(7)));
+    }
+
+    #[test]
+    fn without_a_translation_the_message_stands_for_both() {
+        assert_eq!(Refusal::from(&Status::not_found("in words")).text, Text::new("in words", "in words"));
     }
 
     #[test]

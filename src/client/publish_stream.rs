@@ -341,6 +341,7 @@ impl From<PublishRefusal> for Refusal {
         Self {
             code: Code::from(refused.code),
             reason: refused.reason,
+            text: crate::domain::violation::Text::new(&*refused.message, &*refused.message),
             message: refused.message,
             fields: refused.violations.into_iter().map(complaint).collect(),
             retry_after: None,

@@ -244,6 +244,7 @@ mod tests {
             code: tonic::Code::InvalidArgument,
             reason: "INVALID_FIELDS".into(),
             message: String::new(),
+            text: crate::domain::violation::Text::new("", ""),
             fields: fields.to_vec(),
             retry_after: None,
         };

@@ -5,8 +5,9 @@
 //! bytes, and who finds it full is refused at once; every act taken is answered, also when the gateway closes.
 
 use std::{
+    collections::VecDeque,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -84,8 +85,6 @@ pub struct CommitNumbers {
     pub failed: u64,
     /// Acts refused because the queue was full.
     pub overloaded: u64,
-    /// Duration of the last commit, microseconds.
-    pub last_commit_us: u64,
 }
 
 #[derive(Default)]
@@ -95,9 +94,25 @@ struct Counters {
     bytes: AtomicU64,
     failed: AtomicU64,
     overloaded: AtomicU64,
-    last_commit_us: AtomicU64,
+    /// How long commits took, microseconds, for who measures; beyond [`KEPT_DURATIONS`] the oldest are forgotten.
+    took_us: Mutex<VecDeque<u64>>,
     /// Monotonic time at which the commit under way began, microseconds; 0 = none is under way.
     began_us: AtomicU64,
+}
+
+impl Counters {
+    fn durations(&self) -> MutexGuard<'_, VecDeque<u64>> {
+        // Nothing is left half done under this lock.
+        self.took_us.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keep_duration(&self, took: Duration) {
+        let mut kept = self.durations();
+        if kept.len() == KEPT_DURATIONS {
+            kept.pop_front();
+        }
+        kept.push_back(took.as_micros() as u64);
+    }
 }
 
 /// Handle of the committer. Clones share one queue.
@@ -124,6 +139,8 @@ struct Waiting {
 const RIDING_DRAFTS: usize = 64;
 /// A commit that takes longer is a stall: meanwhile no lease runs out.
 const STALLED_AFTER: Duration = Duration::from_millis(500);
+/// Durations of commits that are kept until somebody takes them: more than there are between two measurements.
+const KEPT_DURATIONS: usize = 32_768;
 /// Bytes that one permit of the queue stands for.
 const ROOM_UNIT: usize = 1024;
 
@@ -207,8 +224,12 @@ impl Committer {
             bytes: read(&self.numbers.bytes),
             failed: read(&self.numbers.failed),
             overloaded: read(&self.numbers.overloaded),
-            last_commit_us: read(&self.numbers.last_commit_us),
         }
+    }
+
+    /// How long each commit took since this was asked last, microseconds.
+    pub fn take_durations(&self) -> Vec<u64> {
+        self.numbers.durations().drain(..).collect()
     }
 
     fn overloaded(&self) -> Refused {
@@ -365,7 +386,7 @@ impl Loop {
         let result = self.store.commit(group_id, self.world.clock.now(), acts).await;
         self.numbers.began_us.store(0, Ordering::Relaxed);
         let took = self.world.clock.monotonic().saturating_sub(started);
-        self.numbers.last_commit_us.store(took.as_micros() as u64, Ordering::Relaxed);
+        self.numbers.keep_duration(took);
         match result {
             Ok(mut committed) => {
                 self.numbers.groups.fetch_add(1, Ordering::Relaxed);

@@ -12,7 +12,7 @@ use crate::{
         feeds::Feed,
         ledger::PublishedItem,
         regions::Region,
-        violation::{Findings, Lang, Violation},
+        violation::{Findings, Lang, Text, Violation},
     },
     gateway::{
         Caller, Gateway, Refused,
@@ -44,11 +44,9 @@ impl PublishDoor {
 
     async fn attest_feed(&self, caller: &Caller, request: &AttestRequest) -> Result<AttestResponse, Refused> {
         let feed = Feed::parse(&request.feed).ok_or_else(|| unknown_feed("feed", &request.feed))?;
+        let own = self.gateway.register.load().participant(caller.participant()).and_then(|participant| participant.region);
         let region = match request.region.as_str() {
-            "" => {
-                let register = self.gateway.register.load();
-                register.participant(caller.participant()).and_then(|participant| participant.region)
-            }
+            "" => own,
             code => Some(Region::parse(code).ok_or_else(|| {
                 Refused::field(
                     "region",
@@ -59,7 +57,8 @@ impl PublishDoor {
             })?),
         };
         let attested = self.gateway.attest(caller, feed, region, request.complete_to_us).await?;
-        Ok(AttestResponse { complete_to_us: attested.complete_to, evidence_index: attested.evidence_index })
+        let remarks = remark_of_region(own, region).map(|remark| remark_of(remark, caller.lang)).into_iter().collect();
+        Ok(AttestResponse { complete_to_us: attested.complete_to, evidence_index: attested.evidence_index, remarks })
     }
 }
 
@@ -91,6 +90,19 @@ impl PublishService for PublishDoor {
         let result = self.attest_feed(&caller, request.get_ref()).await;
         answer(&self.gateway, &caller, result)
     }
+}
+
+/// A bureau may speak for others, but seldom means to: whose region is not its own hears of it.
+fn remark_of_region(own: Option<Region>, region: Option<Region>) -> Option<Violation> {
+    let (own, region) = (own?, region?);
+    (!own.covers(region)).then(|| Violation {
+        field: "region".to_owned(),
+        reason: "OUTSIDE_REGION",
+        text: Text::new(
+            format!("地区 {region} 不在本单位的地区 {own} 之内：请核对是否代为声明"),
+            format!("region {region} lies outside your own, {own}: check that you mean to speak for it"),
+        ),
+    })
 }
 
 /// Bytes of content of a batch.

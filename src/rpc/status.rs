@@ -1,7 +1,8 @@
 //! Refusals as gRPC statuses: the one place where a class becomes a code.
 //!
 //! A status carries `google.rpc` details: `ErrorInfo` (the stable reason, domain `tongbao`), `BadRequest` with a reason for each
-//! field, `RetryInfo`, and `RequestInfo` where the request is known. Message and descriptions are in the caller's language.
+//! field, `RetryInfo`, and `RequestInfo` where the request is known. Message and descriptions are in the caller's language;
+//! `LocalizedMessage` is the message in the other one, for who keeps both.
 
 use std::{collections::HashMap, fmt::Write as _};
 
@@ -64,6 +65,7 @@ pub(super) fn compose(refused: &Refused, lang: Lang, request_id: Option<&str>) -
     if let Some(id) = request_id {
         details.set_request_info(id, "");
     }
+    details.set_localized_message(lang.other().tag(), words(refused, lang.other()));
     Status::with_error_details(code(refused.class), words(refused, lang), details)
 }
 

@@ -107,6 +107,7 @@ pub async fn subscribe(scene: Arc<Scene>, house: Arc<House>) {
     while !scene.end.is_cancelled() {
         sessions += 1;
         let first = proto::Open { take_over: true, ..open("risk", sessions as u8) };
+        scene.does(format!("opens stream {sessions}"));
         let Ok(stream) = Stream::open(&connection, first).await else {
             tokio::time::sleep(Duration::from_millis(20)).await;
             continue;
@@ -131,6 +132,7 @@ impl Consumer<'_> {
     /// Ends when the stream breaks: the gateway was killed.
     async fn run(&mut self, end: &CancellationToken) {
         loop {
+            self.scene.does("listens");
             let heard = tokio::select! {
                 heard = self.stream.hear() => heard,
                 () = end.cancelled() => return,
@@ -164,6 +166,7 @@ impl Consumer<'_> {
         let items: Vec<_> = batch.iter().map(item).collect();
         scene.history.note(Event::SettleAsked { request, items: items.iter().filter_map(Asked::of).collect() });
         self.asked.insert(request, items.len());
+        scene.does(format!("says settle {request}"));
         scene.begin(Act::Settle, 1);
         self.stream.try_say(Say::Settle(proto::Settlements { request_id: request, items })).await
     }

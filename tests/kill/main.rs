@@ -14,7 +14,7 @@ mod history;
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -82,6 +82,8 @@ struct Scene {
     answers: watch::Sender<[u64; 4]>,
     /// Acts asked for and not answered; of deliveries: records whose publisher was answered and that did not come yet.
     in_flight: [AtomicU64; 4],
+    /// What the subscriber waits for, for who has to understand a failure.
+    doing: Mutex<String>,
     /// Numbers the settle requests.
     requests: AtomicU64,
     /// Publishers stop, and consumers acknowledge whatever comes.
@@ -91,6 +93,10 @@ struct Scene {
 }
 
 impl Scene {
+    fn does(&self, what: impl Into<String>) {
+        *self.doing.lock().expect("no panic") = what.into();
+    }
+
     fn answered(&self, act: Act, count: u64) {
         self.answers.send_modify(|answers| answers[act as usize] += count);
     }
@@ -175,7 +181,11 @@ async fn kill_often(scene: &Scene, house: &House, probe: &Connection, mut gatewa
             let status = Feeds::new(probe).subscription("risk").await.map(|found| found.status);
             let events = scene.history.events();
             let last = &events[events.len().saturating_sub(40)..];
-            panic!("kill {nth} waits in vain for {more} answers of {act:?}: {status:?}, last events {last:#?}");
+            let log = exchange::program::last_lines(house, 80);
+            let doing = scene.doing.lock().expect("no panic").clone();
+            panic!(
+                "kill {nth} waits in vain for {more} answers of {act:?}: {status:?}, last events {last:#?}\n{log}\nthe subscriber: {doing}"
+            );
         }
         kills.note(scene);
         gateway.kill();
@@ -240,6 +250,7 @@ async fn nothing_answered_is_lost_and_nothing_settled_comes_again() {
         history: History::default(),
         answers: watch::Sender::new([0; 4]),
         in_flight: Default::default(),
+        doing: Mutex::default(),
         requests: AtomicU64::new(0),
         finish: CancellationToken::new(),
         end: CancellationToken::new(),

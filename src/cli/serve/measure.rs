@@ -34,8 +34,8 @@ pub(super) async fn measure(
         let now = committer.numbers();
         metrics.commits.inc_by(now.groups - before.groups);
         metrics.acts.inc_by(now.acts - before.acts);
-        if now.groups > before.groups {
-            metrics.commit_seconds.observe(now.last_commit_us as f64 / 1_000_000.0);
+        for took_us in committer.take_durations() {
+            metrics.commit_seconds.observe(took_us as f64 / 1_000_000.0);
         }
         before = now;
         if let Ok(head) = store.head().await {

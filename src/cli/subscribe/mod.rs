@@ -23,6 +23,8 @@ use sink::{Sink, SinkName};
 
 /// How often `--once` looks whether everything was delivered.
 const LOOK: Duration = Duration::from_millis(250);
+/// With `--once` the gateway may be away for so long.
+const GIVE_UP_ONCE: Duration = Duration::from_mins(2);
 /// Most deliveries written before they are acknowledged together.
 const BATCH: usize = 256;
 
@@ -64,6 +66,9 @@ pub struct Arguments {
     /// End when everything was delivered.
     #[arg(long)]
     once: bool,
+    /// End when the gateway has not answered for so long: 90s, 15m, 1h. By default never; with `--once` after 2 minutes.
+    #[arg(long, value_name = "TIME", value_parser = super::token::parse_time)]
+    give_up_after: Option<Duration>,
     /// Take over from a session that is attached.
     #[arg(long)]
     take_over: bool,
@@ -93,6 +98,8 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<(), Failure>
     }
     let mut options = SubscribeOptions::new(&arguments.name, context.world.random());
     options.take_over = arguments.take_over;
+    // Whoever waits for its end is told that the gateway does not answer.
+    options.retry.give_up_after = arguments.give_up_after.or(arguments.once.then_some(GIVE_UP_ONCE));
     options.window_records =
         arguments.max.map_or(arguments.window, |max| arguments.window.min(u32::try_from(max).unwrap_or(u32::MAX)).max(1));
     if sink.is_command() {
