@@ -72,6 +72,11 @@ impl Disk {
     /// Starts the program on this disk. What stands in its files now has reached the disk.
     pub async fn start(&self, house: &House, probe: &Connection) -> Program {
         self.copy(&self.ledger_folder(), &self.folder.join("platter"));
+        self.start_again(house, probe).await
+    }
+
+    /// As [`Disk::start`], after the process alone has died: what had not reached the disk has not reached it now.
+    pub async fn start_again(&self, house: &House, probe: &Connection) -> Program {
         Program::start_with(house, probe, |command| {
             command
                 .env("LD_PRELOAD", self.folder.join("shim.so"))

@@ -54,6 +54,20 @@ async fn a_group_that_was_not_synced_may_stand_after_a_crash_and_is_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_killed_process_left_unsynced_is_on_the_disk_before_anybody_is_answered_for_it() {
+    let mut ward = Ward::open(|_| {}).await;
+    ward.publish(3).await.expect("published");
+    ward.disk.is(How::Unsynced);
+    publish_in_vain(&ward).await;
+    ward.kill();
+    ward.disk.is(How::Well);
+    ward.start_again().await;
+    // Written by the process that died, perhaps: then this is a duplicate, and the answer stands on what is in the file.
+    ward.publish_again(2).await.expect("published");
+    ward.lose_power_and_check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_settle_that_did_not_reach_the_disk_is_not_confirmed() {
     let mut ward = Ward::open(|_| {}).await;
     ward.publish(4).await.expect("published");

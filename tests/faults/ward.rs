@@ -61,6 +61,17 @@ impl Ward {
         self.gateway = Some(self.disk.start(&self.house, &self.connection("gacc")).await);
     }
 
+    /// After the process alone has died.
+    pub async fn start_again(&mut self) {
+        self.gateway = Some(self.disk.start_again(&self.house, &self.connection("gacc")).await);
+    }
+
+    /// Publishes the last so many records once more.
+    pub async fn publish_again(&self, count: u64) -> Result<(), ClientError> {
+        self.published.fetch_sub(count, Ordering::Relaxed);
+        self.publish(count).await
+    }
+
     pub fn kill(&mut self) {
         if let Some(gateway) = self.gateway.take() {
             gateway.kill();

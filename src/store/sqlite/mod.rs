@@ -22,6 +22,7 @@ mod rows;
 mod script;
 mod set_rows;
 mod subscriptions;
+mod tenure;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -51,6 +52,8 @@ pub struct SqliteStore {
     filters: Arc<key_filters::KeyFilters>,
     attested: attested::Attested,
     crossings: std::sync::atomic::AtomicU32,
+    /// Let go last, when no connection stands any more.
+    _tenure: tenure::Tenure,
 }
 
 impl SqliteStore {

@@ -12,7 +12,9 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{Connection, SqliteStore, attested::Attested, emptying::Emptying, errors::Mapped as _, natural, writer::Writer};
+use super::{
+    Connection, SqliteStore, attested::Attested, emptying::Emptying, errors::Mapped as _, natural, tenure::Tenure, writer::Writer,
+};
 use crate::{
     domain::evidence::Frontier,
     store::{Identity, Store as _, StoreError},
@@ -57,6 +59,7 @@ impl SqliteStore {
     /// `Newer` when a newer program made it, `Damaged` when the file is no store of ours, `Unavailable` when it cannot be opened
     /// (another process may hold it).
     pub async fn open(path: &Path, new_ledger_id: u128, options: &Options) -> Result<Self, StoreError> {
+        let tenure = Tenure::begin(path).await?;
         let writer = Arc::new(writer(path, options.size_limit));
         let mut writing = writer.take().await?;
         migrate(&mut writing.connection).await?;
@@ -82,6 +85,7 @@ impl SqliteStore {
             filters: Arc::default(),
             attested: Attested::default(),
             crossings: AtomicU32::new(0),
+            _tenure: tenure,
         };
         store.filters.passed(store.head().await?.position);
         Ok(store)
