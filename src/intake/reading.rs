@@ -164,6 +164,16 @@ pub struct Counts {
 }
 
 impl Reading {
+    /// The rows that can be sent, each with where it stands. A row is let go when it is taken.
+    pub fn into_valid(self) -> impl Iterator<Item = (Provenance, RecordId, Content)> {
+        let (file_name, file_digest) = (self.file_name, self.file_digest.to_vec());
+        self.sheets.into_iter().flat_map(move |SheetReading { name, rows, .. }| {
+            let sheet = Provenance { file_name: file_name.clone(), file_digest: file_digest.clone(), sheet: name, row: 0 };
+            rows.into_iter()
+                .filter_map(move |row| Some((Provenance { row: row.row, ..sheet.clone() }, row.record_id?, row.content?)))
+        })
+    }
+
     /// The rows that can be sent, with the sheet they stand in.
     pub fn valid(&self) -> impl Iterator<Item = (&SheetReading, u32, &RecordId, &Content)> {
         self.sheets.iter().flat_map(|sheet| {

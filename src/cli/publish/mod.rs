@@ -112,8 +112,7 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<(), Failure>
         return show(&files, context);
     }
     refuse_errors(&files, arguments.accept_valid, context)?;
-    let mut rows = Rows::of(files.iter().map(|file| &file.reading));
-    if rows.is_empty() {
+    if files.iter().all(|file| file.reading.valid().next().is_none()) {
         return Err(Failure::usage("NOTHING_TO_PUBLISH", "文件中没有可报送的行", "the files hold no row that can be published"));
     }
     let (connection, context) = connect(context)?;
@@ -124,18 +123,19 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<(), Failure>
         }
         _ => None,
     };
+    let mut rows = Rows::of(files.into_iter().map(|file| file.reading));
     rows.extend(missing.iter().flat_map(|missing| &missing.rows));
     let outcome = checked(&connection, &rows, &context).await?;
     outcome.refuse_other_producers(&connection, &rows, arguments.yes, &context).await?;
     if arguments.check {
-        return context.answer(&outcome.to_json(&rows, true), || outcome.as_text(&rows, true, &context));
+        return outcome.tell(&rows, true, &context);
     }
     if let Some(missing) = &missing {
         missing.agreed(arguments.yes, &context)?;
         say_requests(&rows, &context);
     }
-    let outcome = published(&connection, &rows, &context).await?;
-    context.answer(&outcome.to_json(&rows, false), || outcome.as_text(&rows, false, &context))
+    drop(outcome);
+    published(&connection, &rows, &context).await?.tell(&rows, false, &context)
 }
 
 fn options(arguments: &Arguments, context: &Context) -> Result<Options, Failure> {
@@ -271,7 +271,7 @@ async fn send(
     let published =
         Publisher::new(connection, options).publish(rows.records(), |answer| bar.inc(answer.records.len() as u64)).await;
     bar.finish_and_clear();
-    published.map(|published| Outcome::of(&published)).map_err(|stopped| {
+    published.map(Outcome::of).map_err(|stopped| {
         let total = stopped.published.records.len();
         let mut failure = rows.place(Failure::from(stopped.error));
         if total > 0 {

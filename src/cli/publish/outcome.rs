@@ -10,6 +10,7 @@ use crate::{
     cli::{Complaint, Context, Exit, Failure, output::table},
     client::{ClientError, Connection, Published, Records},
     domain::{
+        evidence::PositionRange,
         names::strict_key,
         violation::{Lang, Text},
     },
@@ -44,8 +45,8 @@ fn change(record: &PublishedRecord, withdrawn: bool) -> &'static str {
 }
 
 impl Outcome {
-    pub(super) fn of(published: &Published) -> Self {
-        Self { records: published.records.clone(), evidence: published.evidence.clone() }
+    pub(super) fn of(published: Published) -> Self {
+        Self { records: published.records, evidence: published.evidence }
     }
 
     fn count(&self, rows: &Rows) -> Count {
@@ -114,7 +115,16 @@ impl Outcome {
         .with(others))
     }
 
-    pub(super) fn to_json(&self, rows: &Rows, only_checked: bool) -> Value {
+    /// Gives the answer.
+    pub(super) fn tell(&self, rows: &Rows, only_checked: bool, context: &Context) -> Result<(), Failure> {
+        // A list may be long: only what is asked for is made.
+        if context.json() {
+            return context.answer(&self.to_json(rows, only_checked), String::new);
+        }
+        context.write(&self.as_text(rows, only_checked, context))
+    }
+
+    fn to_json(&self, rows: &Rows, only_checked: bool) -> Value {
         let count = self.count(rows);
         let records: Vec<_> = self
             .records
@@ -147,7 +157,7 @@ impl Outcome {
         })
     }
 
-    pub(super) fn as_text(&self, rows: &Rows, only_checked: bool, context: &Context) -> String {
+    fn as_text(&self, rows: &Rows, only_checked: bool, context: &Context) -> String {
         let Count { new, changed, same, withdrawn } = self.count(rows);
         let mut text = match (context.lang, only_checked) {
             (Lang::Zh, true) => format!("核对结果（未报送）：新增 {new}，变更 {changed}，相同 {same}\n"),
@@ -186,7 +196,7 @@ impl Outcome {
         }
         let positions = self.records.iter().map(|record| record.position).filter(|position| *position > 0);
         if let (Some(first), Some(last)) = (positions.clone().min(), positions.max()) {
-            let evidence = self.evidence.iter().map(|index| format!("#{index}")).collect::<Vec<_>>().join(", ");
+            let evidence = PositionRange::join(self.evidence.iter().copied()).iter().map(entries).collect::<Vec<_>>().join(", ");
             let _ = writeln!(
                 text,
                 "{} {first}–{last} · {} {evidence}",
@@ -195,6 +205,14 @@ impl Outcome {
             );
         }
         text
+    }
+}
+
+/// Entries of evidence in a row.
+fn entries(range: &PositionRange) -> String {
+    match (range.first, range.last) {
+        (first, last) if first == last => format!("#{first}"),
+        (first, last) => format!("#{first}–#{last}"),
     }
 }
 

@@ -34,13 +34,10 @@ pub(super) struct Rows(Vec<Row>);
 
 impl Rows {
     /// The rows that can be sent.
-    pub(super) fn of<'a>(readings: impl IntoIterator<Item = &'a Reading>) -> Self {
-        let rows = readings.into_iter().flat_map(|reading| {
-            reading.valid().map(|(sheet, row, record_id, content)| {
-                let place = reading.provenance(sheet, row);
-                let record = publishable(record_id, None, content, Some(&place));
-                Row { record, place, producer: producer(content), withdrawn: false }
-            })
+    pub(super) fn of(readings: impl IntoIterator<Item = Reading>) -> Self {
+        let rows = readings.into_iter().flat_map(Reading::into_valid).map(|(place, record_id, content)| {
+            let record = publishable(&record_id, None, &content, Some(&place));
+            Row { record, place, producer: producer(content), withdrawn: false }
         });
         Self(rows.collect())
     }
@@ -48,10 +45,6 @@ impl Rows {
     /// Puts more behind them.
     pub(super) fn extend<'a>(&mut self, rows: impl IntoIterator<Item = &'a Row>) {
         self.0.extend(rows.into_iter().cloned());
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -90,9 +83,9 @@ pub(super) fn place(place: &Provenance) -> String {
     }
 }
 
-fn producer(content: &Content) -> Option<String> {
-    match &content.matter {
-        Matter::Nonconformity(failure) => Some(failure.producer.name.clone()),
+fn producer(content: Content) -> Option<String> {
+    match content.matter {
+        Matter::Nonconformity(failure) => Some(failure.producer.name),
         _ => None,
     }
 }
