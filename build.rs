@@ -3,13 +3,14 @@
 
 use std::{env, error::Error, fs, path::PathBuf, process::Command};
 
-const FILES: [&str; 6] = [
+const FILES: [&str; 7] = [
     "tongbao/v1/records.proto",
     "tongbao/v1/publish.proto",
     "tongbao/v1/feed.proto",
     "tongbao/v1/lookup.proto",
     "tongbao/v1/screening.proto",
     "tongbao/v1/evidence.proto",
+    "tongbao/v1/docket.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

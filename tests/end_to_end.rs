@@ -184,8 +184,12 @@ async fn a_filter_on_states_hears_when_a_record_leaves_it() {
 
     let publish = |records| exchange.publish("amr-330000", records);
     publish(vec![nonconformity("amr-330000", 1), nonconformity("amr-330000", 2), survey("amr-330000", 5)]).await;
-    publish(vec![record("amr-330000/d-1", None, step("amr-330000/nc-1", State::Confirmed, State::Ordered))]).await;
-    publish(vec![record("amr-330000/d-2", None, step("amr-330000/nc-1", State::Ordered, State::Rechecking))]).await;
+    // The producer is elsewhere: an order is not Zhejiang's to give.
+    let order = |id: &str| record(id, None, step("amr-330000/nc-1", State::Confirmed, State::Ordered));
+    let refused = exchange.publisher("amr-330000").publish_batch(vec![order("amr-330000/d-1")]).await;
+    assert_eq!(refused.expect_err("refused").reason(), "NOT_COMPETENT");
+    exchange.publish("samr", vec![order("samr/d-1")]).await;
+    exchange.publish("samr", vec![record("samr/d-2", None, step("amr-330000/nc-1", State::Ordered, State::Rechecking))]).await;
     publish(vec![record("amr-330000/d-3", None, step("amr-330000/nc-2", State::Confirmed, State::Overturned))]).await;
     publish(vec![nonconformity("amr-330000", 5)]).await;
 

@@ -12,6 +12,7 @@ mod connect;
 mod context;
 mod dead_letters;
 pub mod demo;
+mod docket;
 mod doctor;
 pub mod door;
 mod evidence;
@@ -119,6 +120,8 @@ pub enum Command {
     Pull(pull::Arguments),
     /// 审单：比对两份名单 · Screen an export declaration.
     Screen(screen::Arguments),
+    /// 待办与逾期事项 · What waits for somebody, and what is overdue.
+    Docket(docket::Arguments),
     /// 存证：检索、证明、导出、离线验证 · Evidence: search, prove, export, verify offline.
     Evidence(evidence::Arguments),
     /// 逐项检查配置、证书、网络与权限 · Check profile, certificates, network and rights.
@@ -142,6 +145,7 @@ impl Command {
             Self::Read(arguments) => read::run(*arguments, context).await,
             Self::Pull(arguments) => pull::run(arguments, context).await,
             Self::Screen(arguments) => screen::run(arguments, context).await,
+            Self::Docket(arguments) => docket::run(arguments, context).await,
             Self::Evidence(arguments) => evidence::run(arguments, context).await,
             Self::Doctor(arguments) => doctor::run(arguments, context).await,
         }

@@ -10,6 +10,7 @@
 //! * Nothing of the server is used here: a consumer elsewhere can do the same with the protocol alone.
 
 mod connection;
+mod docket;
 mod error;
 mod evidence;
 mod feeds;
@@ -24,6 +25,7 @@ mod screening;
 mod subscriber;
 
 pub use connection::{Connection, Signed};
+pub use docket::Docket;
 pub use error::{ClientError, FailureClass, FieldComplaint, Refusal};
 pub use evidence::Evidence;
 pub use feeds::Feeds;

@@ -31,6 +31,8 @@ pub struct Config {
     pub telemetry: TelemetrySection,
     /// Rules of records.
     pub domain: DomainSection,
+    /// How long each duty may take.
+    pub deadlines: DeadlinesSection,
     /// Policy of each feed.
     pub feeds: FeedsSection,
     /// How declarations are screened.
@@ -234,11 +236,71 @@ pub struct DomainSection {
     pub allow_synthetic: bool,
     /// A failed bacterial filtration triggers the meltblown trace (domain.md §9).
     pub bacterial_filtration_triggers_trace: bool,
+    /// Who may take which step of a life cycle.
+    pub competence: Competence,
+}
+
+/// Who may take which step of a life cycle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Competence {
+    /// The seats of domain.md §5: by who published the nonconformity, by role and by region.
+    #[default]
+    Table,
+    /// Whoever may publish.
+    AnyPublisher,
 }
 
 impl Default for DomainSection {
     fn default() -> Self {
-        Self { allow_synthetic: false, bacterial_filtration_triggers_trace: true }
+        Self { allow_synthetic: false, bacterial_filtration_triggers_trace: true, competence: Competence::Table }
+    }
+}
+
+/// How long each duty may take.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DeadlinesSection {
+    /// Holidays and work days that make up for them; absent = the table built in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calendar: Option<PathBuf>,
+    /// Objection after the notice, days.
+    pub objection_days: u32,
+    /// Rectification after the order, days.
+    pub rectify_days: u32,
+    /// Recheck after the order, days.
+    pub recheck_days: u32,
+    /// Second recheck after a failed one, days.
+    pub second_recheck_days: u32,
+    /// Sealing or seizure, days.
+    pub seizure_days: u32,
+    /// What an extension adds, days.
+    pub seizure_extension_days: u32,
+    /// Answer to a doubt, working days.
+    pub doubt_answer_working_days: u32,
+    /// Acknowledgement of an urgent notice, working days.
+    pub notice_acknowledgement_working_days: u32,
+    /// End of what customs hold, days; 0 = none.
+    pub hold_days: u32,
+    /// Seconds between looks at what became overdue.
+    pub check_seconds: u64,
+}
+
+impl Default for DeadlinesSection {
+    fn default() -> Self {
+        Self {
+            calendar: None,
+            objection_days: 15,
+            rectify_days: 60,
+            recheck_days: 75,
+            second_recheck_days: 90,
+            seizure_days: 30,
+            seizure_extension_days: 30,
+            doubt_answer_working_days: 10,
+            notice_acknowledgement_working_days: 1,
+            hold_days: 0,
+            check_seconds: 30,
+        }
     }
 }
 
@@ -382,7 +444,7 @@ impl Config {
         let tls = &mut self.tls;
         let single =
             [&mut tls.certificate, &mut tls.key, &mut tls.client_authorities, &mut self.store.path, &mut self.evidence.key];
-        let several = tls.crls.iter_mut().chain(&mut self.tokens.public_keys);
+        let several = tls.crls.iter_mut().chain(&mut self.tokens.public_keys).chain(&mut self.deadlines.calendar);
         for path in single.into_iter().chain(several) {
             *path = folder.join(&path);
         }

@@ -4,6 +4,7 @@
 //! are refused, every error names its place and what to do, and what passes is already in the domain's own terms.
 
 mod bounds;
+mod deadlines;
 mod entries;
 mod environment;
 mod error;
@@ -20,11 +21,12 @@ use std::{
 pub use entries::{GrantEntry, ParticipantEntry, SystemEntry};
 pub use error::{ConfigError, Fault};
 pub use file::{
-    AnnouncementRow, Config, DomainSection, EvidenceSection, FeedSection, FeedsSection, HsPrefix, LimitsSection, LogForm,
-    ScreeningSection, ServerSection, StoreSection, TelemetrySection, TlsSection, TokensSection,
+    AnnouncementRow, Competence, Config, DeadlinesSection, DomainSection, EvidenceSection, FeedSection, FeedsSection, HsPrefix,
+    LimitsSection, LogForm, ScreeningSection, ServerSection, StoreSection, TelemetrySection, TlsSection, TokensSection,
 };
 
 use crate::domain::{
+    deadlines::Deadlines,
     feeds::Feed,
     grants::Register,
     ids::Micros,
@@ -44,6 +46,8 @@ pub struct Checked {
     pub register: Register,
     /// How declarations are screened.
     pub screening: ScreeningPolicy,
+    /// How long each duty may take.
+    pub deadlines: Deadlines,
     /// Age from which each feed is stale.
     pub freshness: Vec<(Feed, Micros)>,
 }
@@ -80,10 +84,11 @@ pub fn check(config: Config) -> Result<Checked, Vec<Violation>> {
     let mut findings = Findings::default();
     bounds::check(&config, &mut findings);
     let screening = screening::policy(&config.screening, &mut findings);
+    let deadlines = deadlines::deadlines(&config.deadlines, &mut findings);
     let register = participants::register(&config, &mut findings);
     let freshness = config.feeds.each().map(|(feed, section)| (feed, section.freshness_micros())).to_vec();
     match register {
-        Some(register) if findings.is_clean() => Ok(Checked { config, register, screening, freshness }),
+        Some(register) if findings.is_clean() => Ok(Checked { config, register, screening, deadlines, freshness }),
         _ => Err(findings.violations),
     }
 }

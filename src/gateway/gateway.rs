@@ -9,6 +9,7 @@ use super::{
     Caller, Class, Refused,
     committer::{Committer, Done},
     disclosure::DisclosureLog,
+    docket::DocketDesk,
     evidence::EvidenceDesk,
     policy::Policy,
     pull::PullDesk,
@@ -77,6 +78,8 @@ pub struct Gateway {
     pub read: ReadDesk,
     /// Screening.
     pub screening: ScreeningDesk,
+    /// What waits for somebody.
+    pub docket: DocketDesk,
     /// The evidence log.
     pub evidence: EvidenceDesk,
     /// Cancelled when nothing new is to be begun: doors that hold streams say `go_away` then.
@@ -104,6 +107,7 @@ impl Gateway {
                 committer.pages(),
                 DisclosureLog { committer: committer.clone(), world: world.clone() },
             ),
+            docket: DocketDesk::new(reader.clone(), committer.clone(), policy.clone()),
             pull: PullDesk::new(reader.clone(), committer.clone()),
             screening: ScreeningDesk::new(reader, committer.clone(), screening),
             evidence: EvidenceDesk::new(store.clone(), committer.clone(), signer),

@@ -5,6 +5,7 @@ mod caller;
 pub mod committer;
 pub mod dead_letters;
 mod disclosure;
+pub mod docket;
 pub mod evidence;
 pub mod feeds;
 pub mod freshness;

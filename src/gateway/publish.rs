@@ -12,6 +12,7 @@ use crate::domain::{
     grants::{Action, Permit},
     ids::Micros,
     ledger::{Attestation, BatchOutcome, Change, Outcome, Publish, PublishMany, PublishedItem, Refusal, RefusedItem},
+    life_cycle::Authority,
     regions::Region,
     violation::Violation,
 };
@@ -86,7 +87,8 @@ impl Gateway {
         }
         let mut evidence = Self::evidence_of(caller, ActKind::Publish);
         evidence.feeds = feeds;
-        let publish = Publish { publisher: caller.participant().clone(), drafts, validate_only };
+        let (publisher, authority) = (caller.participant().clone(), self.authority(caller));
+        let publish = Publish { publisher, authority, drafts, validate_only };
         let done = self.act(Change::Publish(Box::new(publish)), evidence).await?;
         match done.outcome {
             Outcome::Published { items, evidence_index } => {
@@ -119,8 +121,13 @@ impl Gateway {
         Ok(answers)
     }
 
+    fn authority(&self, caller: &Caller) -> Authority {
+        self.policy.load().authority(self.register.load().participant(caller.participant()))
+    }
+
     async fn commit_many(&self, caller: &Caller, batches: Vec<Vec<Draft>>) -> Result<PublishedMany, Refused> {
-        let publish = PublishMany { publisher: caller.participant().clone(), batches };
+        let (publisher, authority) = (caller.participant().clone(), self.authority(caller));
+        let publish = PublishMany { publisher, authority, batches };
         let done = self.act(Change::PublishMany(Box::new(publish)), Self::evidence_of(caller, ActKind::Publish)).await?;
         let Outcome::PublishedMany { batches, evidence_index } = done.outcome else {
             return Err(unexpected("publish_many", &done.outcome));
@@ -191,11 +198,17 @@ impl PublishRights<'_> {
     }
 }
 
-/// A refused batch; every item is listed. `FAILED_PRECONDITION` when all ask for what the records that stand do not allow, whoever
+/// A refused batch; every item is listed. `PERMISSION_DENIED` when all are steps of another authority; `FAILED_PRECONDITION` when all ask for what the records that stand do not allow, whoever
 /// asks how often; `ABORTED` when one lost a race or knew an older revision: reading again and publishing anew may help.
 fn refuse_batch(items: Vec<RefusedItem>) -> Refused {
-    let never = ["ILLEGAL_STEP", "KIND_CHANGED", "NONCONFORMITY_CHANGED", "UNKNOWN_NONCONFORMITY"];
-    let class = if items.iter().all(|item| never.contains(&item.reason)) { Class::FailedPrecondition } else { Class::Aborted };
+    let never = ["NOT_COMPETENT", "ILLEGAL_STEP", "KIND_CHANGED", "NONCONFORMITY_CHANGED", "UNKNOWN_NONCONFORMITY"];
+    let class = if items.iter().all(|item| item.reason == "NOT_COMPETENT") {
+        Class::PermissionDenied
+    } else if items.iter().all(|item| never.contains(&item.reason)) {
+        Class::FailedPrecondition
+    } else {
+        Class::Aborted
+    };
     let reason = items.first().map_or("CONTENT_CONFLICT", |item| item.reason);
     let count = items.len();
     Refused {

@@ -119,7 +119,7 @@ impl Reader {
             return Err(too_many());
         }
         let mut steps: HashMap<RecordId, Vec<TakenStep>> = HashMap::new();
-        let mut dispositions = Vec::new();
+        let mut dispositions: Vec<(Position, Filed)> = Vec::new();
         for stored in found {
             if stored.attributes.kind != Kind::Disposition || stored.attributes.withdrawn {
                 continue;
@@ -131,8 +131,10 @@ impl Reader {
             let taken_up = self.taken_up(&filed.stored, as_of).await?;
             let taken = TakenStep { taken_up, position: filed.stored.position, step };
             steps.entry(matter.nonconformity.clone()).or_default().push(taken);
-            dispositions.push(filed);
+            dispositions.push((taken_up, filed));
         }
+        dispositions.sort_unstable_by_key(|(taken_up, _)| *taken_up);
+        let dispositions = dispositions.into_iter().map(|(_, filed)| filed).collect();
         let mut by_record = HashMap::with_capacity(nonconformities.len());
         for stored in nonconformities {
             let steps = steps.remove(&stored.record_id).unwrap_or_default();
@@ -156,6 +158,7 @@ impl Reader {
 #[derive(Debug, Default)]
 pub(super) struct Standings {
     pub(super) by_record: HashMap<RecordId, NonconformityStatus>,
+    /// In the order in which they were taken up.
     pub(super) dispositions: Vec<Filed>,
 }
 
@@ -236,7 +239,7 @@ pub(super) fn too_many() -> Refused {
     )
 }
 
-fn damage(stored: &StoredRecord, why: &dyn std::fmt::Display) -> Refused {
+pub(super) fn damage(stored: &StoredRecord, why: &dyn std::fmt::Display) -> Refused {
     Refused::new(
         Class::Internal,
         "STORE_DAMAGED",

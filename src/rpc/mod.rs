@@ -11,6 +11,7 @@ mod answer;
 mod asking;
 mod connections;
 mod deadline;
+mod docket_service;
 mod evidence_service;
 mod feed_administration;
 mod feed_events;

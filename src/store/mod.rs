@@ -5,6 +5,7 @@
 
 #[cfg(test)]
 mod conformance;
+pub mod docket;
 mod encoding;
 pub mod sqlite;
 
@@ -173,6 +174,9 @@ pub trait Store: Send + Sync + 'static {
         after: Position,
         limit: usize,
     ) -> Result<Vec<StoredRecord>, StoreError>;
+
+    /// The docket.
+    fn docket(&self) -> &dyn docket::DocketReads;
 
     /// All attestations that stand: every answer asks, so that they are best kept in memory.
     async fn attestations(&self) -> Result<Arc<[Attestation]>, StoreError>;

@@ -23,6 +23,12 @@ struct ReasonLabels {
     reason: &'static str,
 }
 
+/// A label with the duty of a docket.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DutyLabels {
+    step: &'static str,
+}
+
 /// A gauge of seconds or days.
 type FloatGauge = Gauge<f64, AtomicU64>;
 
@@ -50,6 +56,11 @@ pub struct Metrics {
     pub head_position: Gauge,
     /// Entries of the evidence log.
     pub evidence_size: Gauge,
+    open_steps: Family<DutyLabels, Gauge>,
+    overdue_steps: Family<DutyLabels, Gauge>,
+    oldest_step_days: Family<DutyLabels, Gauge>,
+    /// Position up to which the docket takes in the ledger.
+    pub docket_position: Gauge,
     /// Numbers of subscriptions.
     pub subscriptions: SubscriptionMetrics,
     /// Days until the gateway's certificate ends.
@@ -83,12 +94,17 @@ impl Metrics {
             commit_seconds,
             head_position: Gauge::default(),
             evidence_size: Gauge::default(),
+            open_steps: Family::default(),
+            overdue_steps: Family::default(),
+            oldest_step_days: Family::default(),
+            docket_position: Gauge::default(),
             subscriptions: SubscriptionMetrics::default(),
             certificate_days_left: FloatGauge::default(),
             crl_hours_left: FloatGauge::default(),
         };
         metrics.register_door();
         metrics.register_ledger();
+        metrics.register_docket();
         metrics.subscriptions.register(&mut metrics.registry);
         metrics
     }
@@ -118,6 +134,26 @@ impl Metrics {
         registry.register_with_unit("commit_duration", "Time of a commit", Unit::Seconds, self.commit_seconds.clone());
         registry.register("head_position", "Last position of the ledger", self.head_position.clone());
         registry.register("evidence_size", "Entries of the evidence log", self.evidence_size.clone());
+    }
+
+    fn register_docket(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("open_steps", "What waits for somebody, by step", self.open_steps.clone());
+        registry.register("overdue_steps", "What is overdue, by step", self.overdue_steps.clone());
+        registry.register(
+            "oldest_step_days",
+            "Days since the oldest of what waits began, by step",
+            self.oldest_step_days.clone(),
+        );
+        registry.register("docket_position", "Position up to which the docket takes in the ledger", self.docket_position.clone());
+    }
+
+    /// Sets the numbers of a step of the docket: how many wait, how many are overdue, days since the oldest began.
+    pub fn steps(&self, step: &'static str, open: i64, overdue: i64, oldest_days: i64) {
+        let labels = DutyLabels { step };
+        self.open_steps.get_or_create(&labels).set(open);
+        self.overdue_steps.get_or_create(&labels).set(overdue);
+        self.oldest_step_days.get_or_create(&labels).set(oldest_days);
     }
 
     /// Counts a request that ended with a gRPC code, e.g. `OK`.
@@ -172,11 +208,12 @@ mod tests {
         metrics.request("m", "OK");
         metrics.refusal("R");
         metrics.turned_away("R");
+        metrics.steps("rectify", 1, 1, 70);
         metrics.subscriptions.show_example();
         let page = include_str!("../../docs/operations.md");
         let text = metrics.render();
         let names: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
-        assert_eq!(names.len(), 30, "{names:?}");
+        assert_eq!(names.len(), 34, "{names:?}");
         for name in names {
             assert!(page.contains(&format!("`{name}`")), "{name} is not in docs/operations.md");
         }

@@ -7,6 +7,7 @@
 
 mod content;
 mod disposition;
+pub mod docket;
 mod draft;
 mod enterprise_survey;
 mod envelope;

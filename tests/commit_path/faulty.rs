@@ -18,7 +18,7 @@ use tongbao::{
         ids::{Micros, ParticipantId, Position, RecordId, Revision},
         ledger::{Act, Attestation, Committed, Head},
     },
-    store::{DeadLetterQuery, EvidenceQuery, Identity, PageBounds, RecordQuery, Store, StoreError},
+    store::{DeadLetterQuery, EvidenceQuery, Identity, PageBounds, RecordQuery, Store, StoreError, docket::DocketReads},
 };
 
 /// What becomes of the next commit.
@@ -145,6 +145,10 @@ impl Store for FaultyStore {
         limit: usize,
     ) -> Result<Vec<StoredRecord>, StoreError> {
         self.inner.list(query, as_of, after, limit).await
+    }
+
+    fn docket(&self) -> &dyn DocketReads {
+        self.inner.docket()
     }
 
     async fn attestations(&self) -> Result<Arc<[Attestation]>, StoreError> {

@@ -22,6 +22,7 @@ use tongbao::{
         evidence::{ActKind, Actor, EvidenceDraft},
         ids::{Micros, ParticipantId, RecordId},
         ledger::{Act, Change, Publish},
+        life_cycle::Authority,
         records::{Content, Matter, examples},
     },
     store::sqlite::{Options, SqliteStore},
@@ -78,6 +79,11 @@ fn draft(n: u64) -> Draft {
 
 fn publish(numbers: impl IntoIterator<Item = u64>) -> Act {
     let publisher = ParticipantId::parse("amr-330000").expect("a participant");
-    let publish = Publish { publisher, drafts: numbers.into_iter().map(draft).collect(), validate_only: false };
+    let publish = Publish {
+        publisher,
+        authority: Authority::Unbounded,
+        drafts: numbers.into_iter().map(draft).collect(),
+        validate_only: false,
+    };
     Act { change: Change::Publish(Box::new(publish)), evidence: EvidenceDraft::new(ActKind::Publish, Actor::default(), "case") }
 }

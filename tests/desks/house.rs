@@ -22,6 +22,7 @@ use tongbao::{
         grants::{FeedPolicy, Participant, ParticipantRole, Register},
         ids::{Micros, ParticipantId, Position, RecordId, SystemId},
         ledger::{Act, Attestation, Change, Outcome, Publish},
+        life_cycle::Authority,
         records::{Content, Kind, Matter},
         regions::Region,
         screening::{RegimeRow, Regimes, ScreeningPolicy},
@@ -30,7 +31,9 @@ use tongbao::{
     gateway::{
         Caller,
         committer::{Bounds, Committer},
+        docket::DocketDesk,
         moment::Asking,
+        policy::Policy,
         pull::PullDesk,
         reader::Reader,
         screen::ScreeningDesk,
@@ -89,11 +92,13 @@ impl Codec for Shelf {
 pub struct House {
     pub pull: PullDesk,
     pub screening: ScreeningDesk,
+    pub docket: DocketDesk,
     pub committer: Committer,
     store: Arc<dyn Store>,
     clock: Arc<SetClock>,
     shelf: Arc<Shelf>,
     policy: Arc<ArcSwap<ScreeningPolicy>>,
+    reader: Reader,
     _folder: tempfile::TempDir,
 }
 
@@ -155,13 +160,15 @@ impl House {
         };
         let policy = Arc::new(ArcSwap::from_pointee(ScreeningPolicy::default()));
         Self {
+            docket: DocketDesk::new(reader.clone(), committer.clone(), Arc::default()),
             pull: PullDesk::new(reader.clone(), committer.clone()),
-            screening: ScreeningDesk::new(reader, committer.clone(), policy.clone()),
+            screening: ScreeningDesk::new(reader.clone(), committer.clone(), policy.clone()),
             committer,
             store,
             clock,
             shelf,
             policy,
+            reader,
             _folder: folder,
         }
     }
@@ -173,6 +180,11 @@ impl House {
     pub fn put_regime_in_force(&self) {
         let row = RegimeRow { valid_from: tongbao::domain::dates::CivilDate::day(2020, 4, 26).expect("a day"), valid_to: None };
         self.policy.store(Arc::new(ScreeningPolicy { regimes: Regimes::new(vec![row]), ..ScreeningPolicy::default() }));
+    }
+
+    /// A second desk over the same ledger, as after a restart, under another policy.
+    pub fn docket_under(&self, policy: Policy) -> DocketDesk {
+        DocketDesk::new(self.reader.clone(), self.committer.clone(), Arc::new(ArcSwap::from_pointee(policy)))
     }
 
     pub async fn publish(&self, record_id: &str, matter: Matter) -> Position {
@@ -193,7 +205,7 @@ impl House {
             remarks: Vec::new(),
         };
         let evidence = EvidenceDraft::new(ActKind::Publish, Actor::default(), "test");
-        let publish = Publish { publisher, drafts: vec![draft], validate_only: false };
+        let publish = Publish { publisher, authority: Authority::Unbounded, drafts: vec![draft], validate_only: false };
         let act = Act { change: Change::Publish(Box::new(publish)), evidence };
         match self.committer.commit(act).await.expect("a commit").outcome {
             Outcome::Published { items, .. } => items[0].position,

@@ -1,5 +1,6 @@
 //! The desks of the gateway over a real store: looking up and screening.
 
+mod docket;
 mod house;
 mod pull;
 mod screen;

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    domain::delivery::SubscriptionKey,
+    domain::{delivery::SubscriptionKey, docket::Duty, records::Token as _},
     gateway::{Gateway, committer::Committer},
     store::Store,
     telemetry::{Metrics, REASONS},
@@ -42,7 +42,23 @@ pub(super) async fn measure(
             metrics.head_position.set(gauge(head.position));
             metrics.evidence_size.set(gauge(head.evidence_size));
         }
+        measure_docket(&gateway, &metrics).await;
         measure_subscriptions(&gateway, &metrics, &mut shown).await;
+    }
+}
+
+/// Every duty has its number, also when nothing waits: an alarm needs the zero.
+async fn measure_docket(gateway: &Gateway, metrics: &Metrics) {
+    if let Ok(position) = gateway.docket.followed().await {
+        metrics.docket_position.set(gauge(position));
+    }
+    let Ok(counts) = gateway.docket.counts().await else { return };
+    for duty in Duty::ALL {
+        let (open, overdue, age) = match counts.iter().find(|count| count.duty == *duty) {
+            Some(count) => (gauge(count.open), gauge(count.overdue), gateway.docket.age_days(count)),
+            None => (0, 0, 0),
+        };
+        metrics.steps(duty.token(), open, overdue, age);
     }
 }
 

@@ -13,8 +13,10 @@ use super::{keys, measure::measure, ready::Ready};
 use crate::{
     cli::{Failure, door},
     clock::World,
-    config::{Checked, Config},
+    config::{Checked, Competence, Config},
     domain::{
+        dates::CivilDate,
+        deadlines::Deadlines,
         digest::{hex, sha256},
         grants::Register,
         ledger::{Act, Change},
@@ -56,6 +58,7 @@ pub struct Running {
 /// # Errors
 /// When a file cannot be used, a port is taken, the store cannot be opened, or the start cannot be recorded.
 pub async fn start(checked: Checked, world: World) -> Result<Running, Failure> {
+    let policy = policy_of(&checked);
     let Checked { config, register, screening, .. } = checked;
     let tls = Arc::new(door::server_tls(&config, world.clock.clone())?);
     let tokens = door::token_verifier(&config)?;
@@ -78,13 +81,14 @@ pub async fn start(checked: Checked, world: World) -> Result<Running, Failure> {
         committer: committer.clone(),
         signer,
         register: register.clone(),
-        policy: Arc::new(ArcSwap::from_pointee(policy_of(&config))),
+        policy: Arc::new(ArcSwap::from_pointee(policy)),
         screening: screening.clone(),
         codec: Arc::new(WireCodec),
         refusals: refusals.clone(),
         world: world.clone(),
         stop: stop.clone(),
     }));
+    warn_of_unknown_years(&gateway.policy.load().deadlines, &world);
     gateway.administer("gateway.start", vec![format!("register:{register_digest}")]).await?;
     let limits = door::limits(&config.limits);
     let services = rpc::routes(&gateway, &limits);
@@ -106,6 +110,7 @@ pub async fn start(checked: Checked, world: World) -> Result<Running, Failure> {
     tasks.spawn(record_refusals(recorder, committer.clone(), finish.clone()));
     let interval = Duration::from_secs(config.evidence.checkpoint_seconds);
     tasks.spawn(tasks::sign_checkpoints(gateway.clone(), interval, finish.clone()));
+    tasks.spawn(tasks::keep_docket(gateway.clone(), Duration::from_secs(config.deadlines.check_seconds), finish.clone()));
     tasks.spawn(measure(gateway.clone(), shared, committer.clone(), metrics, finish.clone()));
     tasks.spawn(tell(telemetry, finish.clone()));
     Ok(Running {
@@ -147,7 +152,9 @@ impl Running {
         let digest = digest_of(&checked.config);
         match self.gateway.administer("register.load", vec![format!("register:{digest}")]).await {
             Ok(()) => {
-                self.take_over(checked.register, checked.screening, policy_of(&checked.config));
+                let policy = policy_of(&checked);
+                warn_of_unknown_years(&policy.deadlines, &self.gateway.world);
+                self.take_over(checked.register, checked.screening, policy);
                 tracing::info!(%digest, "the register was loaded anew");
             }
             Err(refused) => {
@@ -207,8 +214,23 @@ fn size_limit(config: &Config) -> Option<u64> {
     Some(config.store.limit_mib << 20).filter(|bytes| *bytes > 0)
 }
 
-fn policy_of(config: &Config) -> Policy {
-    Policy { allow_synthetic: config.domain.allow_synthetic }
+fn policy_of(checked: &Checked) -> Policy {
+    Policy {
+        allow_synthetic: checked.config.domain.allow_synthetic,
+        any_regulator_disposes: checked.config.domain.competence == Competence::AnyPublisher,
+        deadlines: checked.deadlines.clone(),
+    }
+}
+
+/// Says which of this year and the next the calendar does not know.
+fn warn_of_unknown_years(deadlines: &Deadlines, world: &World) {
+    let this = CivilDate::of_instant(world.clock.now()).first_day().year();
+    for year in [this, this + 1].into_iter().filter(|year| !deadlines.calendar.knows(*year)) {
+        tracing::warn!(
+            year,
+            "no holidays of this year are known: working days are counted by weekends alone; see [deadlines] calendar"
+        );
+    }
 }
 
 /// Digest of what the register was made from, so that the log says which one was in force.

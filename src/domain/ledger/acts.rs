@@ -1,13 +1,15 @@
 //! What can be asked of the ledger, and what is answered.
 
-use super::ride::Ride;
+use super::{follow::Follow, ride::Ride};
 use crate::domain::{
     delivery::{SubscriptionDelta, SubscriptionKey, SubscriptionRow},
     digest::Digest,
+    docket::EntryKey,
     draft::{Draft, Resolution, StoredRecord},
     evidence::EvidenceDraft,
     feeds::Feed,
     ids::{Micros, ParticipantId, Position, RecordId, Revision},
+    life_cycle::Authority,
     regions::Region,
     violation::{Text, Violation},
 };
@@ -39,6 +41,8 @@ pub struct Act {
 pub struct Publish {
     /// Who.
     pub publisher: ParticipantId,
+    /// For which steps it is competent.
+    pub authority: Authority,
     /// 1 to 1,000 drafts.
     pub drafts: Vec<Draft>,
     /// Decide, but write nothing, no evidence either.
@@ -51,6 +55,8 @@ pub struct Publish {
 pub struct PublishMany {
     /// Who.
     pub publisher: ParticipantId,
+    /// For which steps it is competent.
+    pub authority: Authority,
     /// At least one batch, each of 1 to 1,000 drafts.
     pub batches: Vec<Vec<Draft>>,
 }
@@ -89,6 +95,11 @@ pub enum Change {
     /// What the acts before it in the group publish is disclosed to a subscription; positions, root and counts of the evidence
     /// are filled in when it is decided. The outcome is `Disclosed`, or `Unchanged` when there is nothing for it.
     Ride(Box<Ride>),
+    /// The docket takes in more of the ledger: follows from it, so no act and no evidence. The outcome is `Unchanged`, or `Fenced`
+    /// when another took it in meanwhile.
+    Follow(Box<Follow>),
+    /// Duties are raised as overdue, once.
+    RaiseOverdue(Vec<EntryKey>),
     /// Nothing but the evidence: a disclosure, a refusal, an administrative act.
     Record,
 }
@@ -134,7 +145,7 @@ pub struct RefusedItem {
     /// Its id.
     pub record_id: RecordId,
     /// Stable token: `CONTENT_CONFLICT`, `REVISION_GAP`, `KIND_CHANGED`, `ILLEGAL_STEP`, `UNKNOWN_NONCONFORMITY`,
-    /// `NONCONFORMITY_CHANGED`.
+    /// `NONCONFORMITY_CHANGED`, `NOT_COMPETENT`.
     pub reason: &'static str,
     /// In words, naming what stands and what was asked.
     pub text: Text,

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     acts::{Act, Attestation, BatchOutcome, Change, Head, Outcome, Publish, PublishMany, Refusal},
+    follow::Follow,
     plan::{Decision, NewRevision, SealedEntry, WritePlan},
     publish::{Batch, Publishing},
     read_set::ReadSet,
@@ -15,6 +16,7 @@ use crate::domain::{
     draft::Draft,
     evidence::{EvidenceDraft, PositionRange, leaf_hash, records_root},
     ids::{Micros, ParticipantId},
+    life_cycle::Authority,
 };
 
 /// Decides a group. `read` must hold what [`super::Needs`] of the same acts asks for, read under the head lock that gave `head`.
@@ -49,6 +51,11 @@ impl Deciding {
             Change::DeleteSubscription(key) => self.subscriptions.delete(key),
             Change::MoveSubscription(delta) => self.subscriptions.apply(delta),
             Change::PassSubscription(delta) => self.subscriptions.apply(delta).map(|_| false),
+            Change::Follow(follow) => self.follow(follow),
+            Change::RaiseOverdue(keys) => {
+                self.plan.docket.raised.extend(keys.iter().cloned());
+                Ok(!keys.is_empty())
+            }
             Change::Record => Ok(true),
         };
         match changed {
@@ -58,8 +65,19 @@ impl Deciding {
         }
     }
 
+    fn follow(&mut self, follow: &Follow) -> Result<bool, Refusal> {
+        let stands = self.read.followed.unwrap_or_default();
+        if stands != follow.from {
+            return Err(Refusal::Fenced { stands });
+        }
+        self.read.followed = Some(follow.to);
+        self.plan.docket.follows.push(follow.clone());
+        Ok(false)
+    }
+
     fn publish(&mut self, publish: &Publish, evidence: &EvidenceDraft) -> Outcome {
-        let publishing = Publishing::new(&self.read, &publish.publisher, self.head.position, self.plan.committed_at);
+        let publishing =
+            Publishing::new(&self.read, (&publish.publisher, publish.authority), self.head.position, self.plan.committed_at);
         let (mut items, batch) = match publishing.decide(&publish.drafts) {
             Ok(accepted) => accepted,
             Err(refused) => return Outcome::Refused(Refusal::Batch(refused)),
@@ -77,7 +95,8 @@ impl Deciding {
     /// Batch by batch, each seeing what those before it did; a refused one leaves nothing behind.
     fn publish_many(&mut self, publish: &PublishMany, evidence: &EvidenceDraft) -> Outcome {
         let first = self.plan.revisions.len();
-        let batches: Vec<BatchOutcome> = publish.batches.iter().map(|drafts| self.batch(&publish.publisher, drafts)).collect();
+        let batches: Vec<BatchOutcome> =
+            publish.batches.iter().map(|drafts| self.batch((&publish.publisher, publish.authority), drafts)).collect();
         let accepted = || batches.iter().filter_map(|batch| batch.as_ref().ok());
         let mut evidence = evidence.clone();
         evidence.counts.push(("requests", accepted().count() as u64));
@@ -85,7 +104,7 @@ impl Deciding {
         Outcome::PublishedMany { batches, evidence_index }
     }
 
-    fn batch(&mut self, publisher: &ParticipantId, drafts: &[Draft]) -> BatchOutcome {
+    fn batch(&mut self, publisher: (&ParticipantId, Authority), drafts: &[Draft]) -> BatchOutcome {
         let publishing = Publishing::new(&self.read, publisher, self.head.position, self.plan.committed_at);
         let (items, batch) = publishing.decide(drafts)?;
         self.lay(batch);
@@ -220,7 +239,7 @@ mod tests {
     fn publish(drafts: Vec<Draft>, validate_only: bool) -> Act {
         let publisher = ParticipantId::parse("amr-330000").expect("a participant");
         Act {
-            change: Change::Publish(Box::new(Publish { publisher, drafts, validate_only })),
+            change: Change::Publish(Box::new(Publish { publisher, authority: Authority::Unbounded, drafts, validate_only })),
             evidence: EvidenceDraft::new(ActKind::Publish, Actor::default(), "case"),
         }
     }
@@ -228,7 +247,7 @@ mod tests {
     fn stream(batches: Vec<Vec<Draft>>) -> Act {
         let publisher = ParticipantId::parse("amr-330000").expect("a participant");
         Act {
-            change: Change::PublishMany(Box::new(PublishMany { publisher, batches })),
+            change: Change::PublishMany(Box::new(PublishMany { publisher, authority: Authority::Unbounded, batches })),
             evidence: EvidenceDraft::new(ActKind::Publish, Actor::default(), "case"),
         }
     }

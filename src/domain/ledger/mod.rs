@@ -5,6 +5,7 @@
 
 mod acts;
 mod decide;
+mod follow;
 mod plan;
 mod publish;
 mod read_set;
@@ -17,6 +18,7 @@ pub use acts::{
     Act, Attestation, BatchOutcome, Change, Committed, Head, Outcome, Publish, PublishMany, PublishedItem, Refusal, RefusedItem,
 };
 pub use decide::decide;
+pub use follow::{DocketWrite, Follow};
 pub use plan::{ChainWrite, Decision, NewRevision, SealedEntry, WritePlan};
 pub use read_set::{AttestationKey, Chain, Needs, ReadSet, StandingRecord, StandingRevision, StandingSubscription};
 pub use register::{Register, RegisterEntry, register_keys};

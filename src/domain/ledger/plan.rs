@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::{
     acts::{Head, Outcome},
+    follow::DocketWrite,
     read_set::{AttestationKey, StandingRecord},
     subscriptions::SubscriptionWrite,
 };
@@ -88,6 +89,8 @@ pub struct WritePlan {
     pub attestations: BTreeMap<AttestationKey, Micros>,
     /// Subscriptions, each with its net change.
     pub subscriptions: BTreeMap<SubscriptionKey, SubscriptionWrite>,
+    /// The docket.
+    pub docket: DocketWrite,
     /// Evidence, by index.
     pub evidence: Vec<SealedEntry>,
     /// Subtrees of the evidence tree that became complete at the levels that stores keep.
@@ -100,7 +103,7 @@ impl WritePlan {
     /// True when nothing is written. Every fact has its entry; passing over revisions is no act and has none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        !self.moves_head() && self.subscriptions.is_empty()
+        !self.moves_head() && self.subscriptions.is_empty() && self.docket.is_empty()
     }
 
     /// True when there is evidence, and so a commit of the ledger; false when subscriptions pass over revisions and nothing else.

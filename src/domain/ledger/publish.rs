@@ -14,7 +14,7 @@ use crate::domain::{
     digest::Digest,
     draft::{Draft, OrderKey, Resolution, StoredRecord},
     ids::{Micros, ParticipantId, Position, RecordId, Revision},
-    life_cycle::{self, State, Step},
+    life_cycle::{self, Authority, Proceeding, State, Step},
     records::{Disposition, Kind, Matter},
 };
 
@@ -47,6 +47,7 @@ impl Batch {
 pub(super) struct Publishing<'a> {
     read: &'a ReadSet,
     publisher: &'a ParticipantId,
+    authority: Authority,
     /// Last position taken before the batch.
     head: Position,
     committed_at: Micros,
@@ -68,8 +69,13 @@ type Item<T> = Result<T, RefusedItem>;
 
 impl<'a> Publishing<'a> {
     /// A batch that follows `head`.
-    pub(super) fn new(read: &'a ReadSet, publisher: &'a ParticipantId, head: Position, committed_at: Micros) -> Self {
-        Self { read, publisher, head, committed_at, batch: Batch::default() }
+    pub(super) fn new(
+        read: &'a ReadSet,
+        (publisher, authority): (&'a ParticipantId, Authority),
+        head: Position,
+        committed_at: Micros,
+    ) -> Self {
+        Self { read, publisher, authority, head, committed_at, batch: Batch::default() }
     }
 
     /// Decides every draft; all refused items are listed, and with one refused nothing is accepted.
@@ -243,6 +249,11 @@ impl<'a> Publishing<'a> {
         Ok(Derived { attributes, previous, subjects, order_key, resolution, nonconformity: None })
     }
 
+    fn proceeding(&self, nonconformity: &RecordId, attributes: &Attributes) -> Proceeding {
+        let registered = attributes.credit_code.and_then(|code| code.region()).filter(|region| region.is_known());
+        Proceeding { is_own: nonconformity.namespace() == self.publisher.as_str(), region: attributes.region, registered }
+    }
+
     /// A corrected beginning must leave the steps already taken possible.
     fn check_beginning(&self, index: usize, draft: &Draft, before: &StandingRecord) -> Item<()> {
         let chain = self.chain(before.first_position);
@@ -275,6 +286,11 @@ impl<'a> Publishing<'a> {
         }
         let mut attributes = draft.attributes.clone();
         let step = attributes.step.filter(|_| !attributes.withdrawn);
+        if let Some(step) = &step {
+            self.authority
+                .may_take(step, self.proceeding(&matter.nonconformity, &target.attributes))
+                .map_err(|lacking| refusals::not_competent(index, id, lacking))?;
+        }
         let mut chain = self.chain(target.first_position);
         match step {
             Some(step) => chain.insert(first_position, step),

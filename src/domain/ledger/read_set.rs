@@ -37,6 +37,8 @@ pub struct Needs {
     pub attestations: HashSet<AttestationKey>,
     /// Subscriptions.
     pub subscriptions: HashSet<SubscriptionKey>,
+    /// How far the ledger was read for the docket.
+    pub followed: bool,
 }
 
 impl Needs {
@@ -63,7 +65,8 @@ impl Needs {
                 Change::Ride(ride) => {
                     needs.subscriptions.insert(ride.key.clone());
                 }
-                Change::Record => {}
+                Change::Follow(_) => needs.followed = true,
+                Change::RaiseOverdue(_) | Change::Record => {}
             }
         }
         needs
@@ -152,6 +155,8 @@ pub struct ReadSet {
     pub attestations: HashMap<AttestationKey, Micros>,
     /// Subscriptions.
     pub subscriptions: HashMap<SubscriptionKey, StandingSubscription>,
+    /// The ledger was read up to here for the docket.
+    pub followed: Option<Position>,
     /// Right edge of the evidence tree.
     pub frontier: Frontier,
 }

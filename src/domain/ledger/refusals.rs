@@ -3,7 +3,7 @@
 use super::acts::RefusedItem;
 use crate::domain::{
     ids::{RecordId, Revision},
-    life_cycle::IllegalStep,
+    life_cycle::{IllegalStep, NotCompetent},
     records::Kind,
     violation::Text,
 };
@@ -61,6 +61,11 @@ pub(super) fn kind_changed(index: usize, id: &RecordId, stands: Kind, asked: Kin
 pub(super) fn illegal_step(index: usize, id: &RecordId, illegal: IllegalStep) -> RefusedItem {
     let text = illegal.text();
     RefusedItem { index, record_id: id.clone(), reason: "ILLEGAL_STEP", text }
+}
+
+pub(super) fn not_competent(index: usize, id: &RecordId, lacking: NotCompetent) -> RefusedItem {
+    let text = lacking.text();
+    RefusedItem { index, record_id: id.clone(), reason: "NOT_COMPETENT", text }
 }
 
 pub(super) fn unknown_nonconformity(index: usize, id: &RecordId, named: &RecordId, found: Target) -> RefusedItem {

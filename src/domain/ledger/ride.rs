@@ -72,6 +72,7 @@ mod tests {
         evidence::{ActKind, Actor, Frontier, read_entry},
         ids::{ParticipantId, RecordId},
         ledger::{Act, Change, Decision, Head, Outcome, Publish, ReadSet, Refusal, StandingSubscription, decide},
+        life_cycle::Authority,
         records::{Content, Matter, examples},
     };
 
@@ -104,7 +105,12 @@ mod tests {
         };
         let publisher = ParticipantId::parse("amr-330000").expect("a participant");
         Act {
-            change: Change::Publish(Box::new(Publish { publisher, drafts: numbers.map(draft).collect(), validate_only: false })),
+            change: Change::Publish(Box::new(Publish {
+                publisher,
+                authority: Authority::Unbounded,
+                drafts: numbers.map(draft).collect(),
+                validate_only: false,
+            })),
             evidence: EvidenceDraft::new(ActKind::Publish, Actor::default(), "case"),
         }
     }

@@ -3,10 +3,12 @@
 //! Only its creator writes a record; every later step is a disposition. What a nonconformity is now is therefore never stored: it
 //! is the fold of its first state and the steps after it, and an illegal step is refused before it is written.
 
+mod competence;
 mod standing;
 mod step;
 mod wording;
 
+pub use competence::{Authority, NotCompetent, Proceeding, Seat};
 pub use standing::{IllegalStep, Standing, fold};
 pub use step::Step;
 

@@ -21,7 +21,8 @@ fn diagram() -> String {
     }
     for state in State::ALL {
         for next in state.next().filter(|next| !next.is_recall()) {
-            let _ = writeln!(out, "    {} --> {}", state.token(), next.token());
+            let seats = Seat::names(Seat::of_change(state, next)).zh;
+            let _ = writeln!(out, "    {} --> {} : {seats}", state.token(), next.token());
         }
     }
     out + "```\n"

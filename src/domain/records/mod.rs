@@ -22,6 +22,7 @@ pub use export_qualification::ExportQualification;
 pub use nonconformity::{Attribution, InspectionResult, Level, Nonconformity, SamplingField};
 pub use party::Party;
 pub use token::Token;
+pub(in crate::domain) use token::tokens;
 pub use urgent_notice::{Severity, UrgentNotice};
 
 use super::{feeds::Feed, life_cycle::State, violation::Findings};

@@ -53,7 +53,7 @@ macro_rules! tokens {
         }
     };
 }
-pub(super) use tokens;
+pub(in crate::domain) use tokens;
 
 #[cfg(test)]
 mod tests {

@@ -17,7 +17,7 @@ use crate::{
         evidence::{ActKind, Actor, EvidenceDraft},
         ids::{Micros, ParticipantId, Position, RecordId, Revision, SystemId},
         ledger::{Act, Change, Committed, Outcome, Publish, PublishedItem, Refusal, RefusedItem},
-        life_cycle::State,
+        life_cycle::{Authority, State},
         records::{Content, Matter, examples},
     },
     store::{PageBounds, Store},
@@ -106,7 +106,7 @@ pub(crate) fn evidence(kind: ActKind) -> EvidenceDraft {
 }
 
 pub(crate) fn publish(drafts: Vec<Draft>) -> Act {
-    let publish = Publish { publisher: publisher(), drafts, validate_only: false };
+    let publish = Publish { publisher: publisher(), authority: Authority::Unbounded, drafts, validate_only: false };
     Act { change: Change::Publish(Box::new(publish)), evidence: evidence(ActKind::Publish) }
 }
 

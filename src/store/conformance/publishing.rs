@@ -5,7 +5,10 @@ use crate::domain::{
     draft::{Draft, StoredRecord},
     evidence::{ActKind, read_entry},
     ledger::{Act, Change, Outcome, Publish, Refusal},
-    life_cycle::State::{Ceased, Confirmed, Ordered, Rechecking},
+    life_cycle::{
+        Authority,
+        State::{Ceased, Confirmed, Ordered, Rechecking},
+    },
     records::{Kind, Matter, examples},
 };
 
@@ -140,7 +143,7 @@ pub(crate) async fn a_validated_batch_writes_nothing(home: &impl Home) {
     ledger.publish(vec![nonconformity(1)]).await;
     let before = ledger.store.head().await.expect("a head");
     let drafts = vec![nonconformity(1), nonconformity(2)];
-    let validate = Publish { publisher: publisher(), drafts, validate_only: true };
+    let validate = Publish { publisher: publisher(), authority: Authority::Unbounded, drafts, validate_only: true };
     let outcome = ledger.act(Act { change: Change::Publish(Box::new(validate)), evidence: evidence(ActKind::Publish) }).await;
     let Outcome::Published { items, evidence_index: None } = outcome else { panic!("{outcome:?}") };
     assert_eq!((items[0].position, items[0].duplicate), (1, true));

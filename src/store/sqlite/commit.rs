@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use sqlx::{Connection as _, Row as _, sqlite::SqliteRow};
 
 use super::{
-    Connection, SqliteStore,
+    Connection, SqliteStore, docket,
     errors::{Mapped as _, damaged},
     evidence, facts, int, natural, read_set,
     script::{Script, Writing},
@@ -84,6 +84,7 @@ async fn write(
     //    done then.
     facts::write(writing, &writes).await?;
     subscriptions::write(&mut writing.script, &writes.subscriptions);
+    docket::write(&mut writing.script, &writes.docket, writes.committed_at);
     evidence::write(writing, &writes).await?;
     if writes.moves_head() {
         move_head(&mut writing.script, &head, &writes, group_id);

@@ -8,6 +8,7 @@ mod attested;
 mod bare;
 mod check;
 mod commit;
+mod docket;
 mod emptying;
 mod errors;
 mod evidence;
@@ -34,7 +35,7 @@ use sqlx::{SqliteConnection, SqlitePool, pool::PoolConnection};
 
 pub use self::{bare::BareWriter, open::Options};
 use self::{errors::Mapped as _, key_filters::Places, keys::order_subject};
-use super::{DeadLetterQuery, EvidenceQuery, Identity, PageBounds, RecordQuery, Store, StoreError};
+use super::{DeadLetterQuery, EvidenceQuery, Identity, PageBounds, RecordQuery, Store, StoreError, docket::DocketReads};
 use crate::domain::{
     attributes::SubjectKey,
     delivery::{DeadLetter, SubscriptionKey, SubscriptionState},
@@ -162,6 +163,10 @@ impl Store for SqliteStore {
         let key = SubjectKey::of("code", code.as_str()).0;
         let places = self.places(&[key], 0..=as_of);
         lookup::of_enterprise(&mut *self.reader().await?, &places, key, query, as_of, after, limit).await
+    }
+
+    fn docket(&self) -> &dyn DocketReads {
+        self
     }
 
     async fn attestations(&self) -> Result<Arc<[Attestation]>, StoreError> {

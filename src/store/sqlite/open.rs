@@ -21,10 +21,11 @@ use crate::{
 };
 
 /// Schemas of this program, rising.
-const MIGRATIONS: [(i64, &str, &str); 3] = [
+const MIGRATIONS: [(i64, &str, &str); 4] = [
     (1, "ledger", include_str!("../../../migrations/sqlite/0001_ledger.sql")),
     (2, "dead letter reasons", include_str!("../../../migrations/sqlite/0002_dead_letter_reasons.sql")),
     (3, "subscription administration", include_str!("../../../migrations/sqlite/0003_subscription_administration.sql")),
+    (7, "docket", include_str!("../../../migrations/sqlite/0007_docket.sql")),
 ];
 
 /// Bytes of a page of the file.

@@ -7,6 +7,7 @@ use serde_json::json;
 use sqlx::{Row as _, sqlite::SqliteRow};
 
 use super::{
+    docket::FOLLOWED,
     errors::{Mapped as _, damaged},
     natural,
     rows::{attributes, parse_code, parse_kind, parse_participant, parse_record_id, parse_region, parse_step, sections},
@@ -49,6 +50,10 @@ impl Asking {
         asking.ask(script, ATTESTATIONS, needs.attestations.iter().map(attested).collect(), attestations);
         let named = needs.subscriptions.iter().map(|key| json!(text_key(key))).collect();
         asking.ask(script, SUBSCRIPTIONS, named, subscriptions);
+        if needs.followed {
+            script.say(FOLLOWED);
+            asking.parts.push(followed);
+        }
         asking
     }
 
@@ -65,6 +70,11 @@ impl Asking {
         self.parts.iter().zip(answers).try_for_each(|(part, rows)| part(rows, &mut read))?;
         Ok(read)
     }
+}
+
+fn followed(rows: &[SqliteRow], read: &mut ReadSet) -> Result<(), StoreError> {
+    read.followed = rows.first().map(|row| natural(row.try_get(0).mapped()?)).transpose()?;
+    Ok(())
 }
 
 const RECORDS: &str =
