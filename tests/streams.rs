@@ -152,6 +152,30 @@ async fn a_stream_is_told_to_go_before_its_connection_is_cut_for_its_age() {
     exchange.stop().await;
 }
 
+/// The gateway lets records go once they are sent: who comes back gets them again all the same, in order, ahead of what is new.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_comes_back_gets_what_was_out_again_and_then_what_is_new() {
+    let mut exchange = Exchange::open().await;
+    exchange.feeds("gacc").create(subscription("back")).await.expect("made");
+    for chunk in 0..3 {
+        exchange.publish(PUBLISHER, (chunk * 250..(chunk + 1) * 250).map(large).collect()).await;
+    }
+    let connection = exchange.connection("gacc");
+    let mut stream = Stream::open(&connection, open("back", 1)).await.expect("open");
+    let first = stream.deliveries(750).await;
+    assert_eq!(stream.settle(first[..2].iter().map(ack).collect()).await, [SettleResult::Ok; 2]);
+    drop(stream);
+    exchange.publish(PUBLISHER, vec![large(750)]).await;
+
+    let mut again = Stream::open(&connection, open("back", 1)).await.expect("open again");
+    let rest = again.deliveries(749).await;
+    assert_eq!(positions(&rest), (3..=751).collect::<Vec<_>>());
+    let of = |delivery: &proto::Delivery| (delivery.record.clone(), delivery.token, delivery.attempt);
+    assert_eq!(rest[..748].iter().map(of).collect::<Vec<_>>(), first[2..].iter().map(of).collect::<Vec<_>>());
+    assert!(again.settle(rest.iter().map(ack).collect()).await.iter().all(|answer| *answer == SettleResult::Ok));
+    exchange.stop_and_check().await;
+}
+
 #[tokio::test]
 async fn a_peer_that_vanishes_is_found_and_its_session_detached() {
     let mut exchange = Exchange::open_with(|house| set(house, "limits", "keepalive_seconds = 1")).await;

@@ -110,8 +110,11 @@ impl Slot {
 }
 
 /// Positions are dense small numbers: one multiplication spreads them well enough, and nobody outside chooses them.
-#[derive(Default)]
-pub(super) struct PositionHasher(u64);
+#[derive(Debug, Default)]
+pub struct PositionHasher(u64);
+
+/// Builds the hasher of maps whose keys are positions.
+pub type ByPosition = BuildHasherDefault<PositionHasher>;
 
 impl Hasher for PositionHasher {
     fn finish(&self) -> u64 {
@@ -133,7 +136,7 @@ impl Hasher for PositionHasher {
 /// All deliveries in memory, and the sums over those that are out.
 #[derive(Debug)]
 pub(super) struct Flight {
-    slots: HashMap<Position, Slot, BuildHasherDefault<PositionHasher>>,
+    slots: HashMap<Position, Slot, ByPosition>,
     /// Reserved or sent.
     pub out: u32,
     pub out_bytes: u64,

@@ -37,6 +37,7 @@ pub use administer::Target;
 pub use engine::{Bounds, Engine};
 pub use filter::{Marks, is_recall};
 pub use lag::{Backlog, Lag, Oldest};
+pub use lease::ByPosition;
 pub use messages::{
     AttachRefused, Candidate, Delivery, LossReason, LostLease, Observed, Output, PauseReason, Persist, PersistKind, SessionId,
     SettleResult, SettledItem, Settlement, Status, Tally, Token, Verb, Want, Window,

@@ -1,33 +1,17 @@
 //! What the engine wants made durable, as acts with their evidence.
 
-use std::{collections::HashMap, sync::Arc};
-
+use super::{
+    super::Caller,
+    rows::{Known, Rows},
+};
 use crate::domain::{
     delivery::{Delivery, Persist, PersistKind, SubscriptionDelta, SubscriptionKey},
     digest::Digest,
-    draft::StoredRecord,
     evidence::{ActKind, Actor, EvidenceDraft, PositionRange, records_root},
     feeds::Feed,
     ids::Position,
     ledger::{Act, Change},
 };
-
-use super::super::Caller;
-
-/// Records that were read and are not settled yet, by position.
-pub(super) type Rows = HashMap<Position, Arc<StoredRecord>>;
-
-/// What evidence needs to know of a delivery.
-struct Sent {
-    digest: Digest,
-    feed: Feed,
-}
-
-impl Sent {
-    fn of(record: &StoredRecord) -> Self {
-        Self { digest: record.digest, feed: record.attributes.feed() }
-    }
-}
 
 /// On whose behalf a change is recorded: the consumer, or the gateway itself.
 pub(super) fn draft(kind: ActKind, caller: Option<&Caller>, key: &SubscriptionKey) -> EvidenceDraft {
@@ -42,16 +26,16 @@ pub(super) fn draft(kind: ActKind, caller: Option<&Caller>, key: &SubscriptionKe
 }
 
 /// Positions as ascending ranges with the root over their digests and the feeds they are of.
-fn cover(draft: &mut EvidenceDraft, mut positions: Vec<Position>, rows: &Rows) {
-    positions.sort_unstable();
-    positions.dedup();
-    let known: Vec<Sent> = positions.iter().filter_map(|position| rows.get(position).map(|record| Sent::of(record))).collect();
-    if known.len() == positions.len() && !known.is_empty() {
-        let digests: Vec<Digest> = known.iter().map(|sent| sent.digest).collect();
+fn cover(draft: &mut EvidenceDraft, mut about: Vec<(Position, Option<Known>)>) {
+    about.sort_unstable_by_key(|(position, _)| *position);
+    about.dedup_by_key(|(position, _)| *position);
+    let known = || about.iter().filter_map(|(_, known)| *known);
+    let digests: Vec<Digest> = known().map(|known| known.digest).collect();
+    if digests.len() == about.len() && !digests.is_empty() {
         draft.records_root = Some(records_root(&digests));
     }
-    draft.feeds = Feed::ALL.into_iter().filter(|feed| known.iter().any(|sent| sent.feed == *feed)).collect();
-    draft.positions = PositionRange::join(positions);
+    draft.feeds = Feed::ALL.into_iter().filter(|feed| known().any(|known| known.feed == *feed)).collect();
+    draft.positions = PositionRange::join(about.into_iter().map(|(position, _)| position));
 }
 
 /// What is recorded of a disclosure that rides along, but for what is not known yet.
@@ -65,10 +49,10 @@ pub(super) fn disclosure(
     epoch: u64,
     caller: Option<&Caller>,
     deliveries: &[Delivery],
-    rows: &Rows,
+    about: Vec<(Position, Option<Known>)>,
 ) -> Act {
     let mut evidence = draft(ActKind::Disclose, caller, key);
-    cover(&mut evidence, deliveries.iter().map(|delivery| delivery.position).collect(), rows);
+    cover(&mut evidence, about);
     evidence.counts = vec![("delivered", deliveries.len() as u64)];
     let again = deliveries.iter().filter(|delivery| delivery.attempt > 1 || delivery.redriven).count() as u64;
     if again > 0 {
@@ -101,8 +85,8 @@ pub(super) fn change(key: &SubscriptionKey, persist: &Persist, caller: Option<&C
         ("redriven", &tally.redriven),
         ("discarded", &tally.discarded),
     ];
-    let positions = lists.iter().flat_map(|(_, list)| list.iter().copied()).collect();
-    cover(&mut evidence, positions, rows);
+    let positions = lists.iter().flat_map(|(_, list)| list.iter().copied());
+    cover(&mut evidence, positions.map(|position| (position, rows.known(position))).collect());
     evidence.counts = lists.iter().filter(|(_, list)| !list.is_empty()).map(|(name, list)| (*name, list.len() as u64)).collect();
     if let Some(epoch) = persist.delta.epoch {
         evidence.counts.push(("epoch", epoch));

@@ -10,6 +10,7 @@ mod hosts;
 mod numbers;
 mod reading;
 mod rights;
+mod rows;
 mod session;
 mod unary;
 

@@ -5,14 +5,11 @@ use tokio::sync::mpsc;
 use super::{
     super::{
         super::{Caller, Class, Refused},
-        session::{AttachRequest, Event, Outgoing, Reply},
+        session::{AttachRequest, Event, Reply},
     },
     Host,
 };
-use crate::domain::{
-    delivery::{Delivery, SessionId},
-    ids::Micros,
-};
+use crate::domain::{delivery::SessionId, ids::Micros};
 
 /// The session that is attached.
 pub(super) struct Attached {
@@ -48,6 +45,7 @@ impl Host {
     }
 
     pub(super) fn detach(&mut self, now: Micros) {
+        self.waiting.clear();
         if let Some(attached) = self.attached.take() {
             self.engine.detach(now, attached.epoch, self.is_draining);
         }
@@ -55,6 +53,7 @@ impl Host {
 
     /// Tells the session to go and forgets it.
     pub(super) fn leave(&mut self, reason: &'static str) {
+        self.waiting.clear();
         self.tell(Event::GoAway { reason, reconnect_after_ms: 1_000 });
         self.attached = None;
         if let Some(attaching) = self.attaching.take() {
@@ -62,18 +61,9 @@ impl Host {
         }
     }
 
-    /// Puts an event into the session's queue. A queue that is full belongs to a consumer that has stopped reading: it is sent
-    /// away, so that memory stays bounded.
-    pub(super) fn tell(&mut self, event: Event) {
-        let Some(attached) = &self.attached else { return };
-        if attached.events.try_send(event).is_err() {
-            let now = self.now();
-            self.detach(now);
-        }
-    }
-
     pub(super) fn opened(&mut self, session: SessionId, epoch: u64) {
         let Some(attaching) = self.attaching.take_if(|attaching| attaching.attached.session == session) else { return };
+        self.waiting.clear();
         if self.attached.is_some() {
             self.tell(Event::GoAway { reason: "taken_over", reconnect_after_ms: 30_000 });
         }
@@ -83,31 +73,6 @@ impl Host {
         self.tell(Event::Opened { epoch, ledger_id: identity.ledger_id, generation: identity.generation, status });
         // The asker may be gone; its session is then dropped, which detaches.
         let _ = attaching.reply.send(Ok(()));
-    }
-
-    /// Hands a disclosed batch to the session. Rows stay until they are settled: what is taken back is sent again from memory.
-    pub(super) fn send(&mut self, session: SessionId, lease_expires_at: Micros, deliveries: &[Delivery]) {
-        if self.attached.as_ref().is_none_or(|attached| attached.session != session) {
-            return;
-        }
-        let batch = deliveries
-            .iter()
-            .filter_map(|delivery| {
-                let record = self.rows.get(&delivery.position)?.clone();
-                Some(Outgoing {
-                    show_restricted: self.rights.show_restricted(record.attributes.feed()),
-                    attempt: delivery.attempt,
-                    token: delivery.token,
-                    lease_expires_at,
-                    recall: delivery.recall,
-                    redriven: delivery.redriven,
-                    current_revision: self.current.remove(&delivery.position).unwrap_or(0),
-                    left_filter: delivery.left_filter,
-                    record,
-                })
-            })
-            .collect();
-        self.tell(Event::Deliveries(batch));
     }
 }
 

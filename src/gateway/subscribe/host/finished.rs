@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     domain::{
-        delivery::{PersistKind, Status},
+        delivery::{Candidate, PersistKind, Status},
         draft::StoredRecord,
         ids::{Micros, Position, Revision},
         ledger::{Outcome, Refusal},
@@ -42,6 +42,11 @@ pub(super) enum Finished {
     Observed {
         status: Status,
     },
+    /// What waited in front of the events of this attachment was read again.
+    ReadAgain {
+        attachment: u64,
+        result: Result<Vec<Arc<StoredRecord>>, StoreError>,
+    },
     Read {
         judged: u64,
         result: Result<Reading, StoreError>,
@@ -63,13 +68,14 @@ impl Host {
         match finished {
             Finished::Disclosed { batch_id, epoch, read, result } => self.disclosed(now, batch_id, epoch, read, result),
             Finished::Observed { status } => self.tell(Event::Heartbeat(status)),
+            Finished::ReadAgain { attachment, result } => self.send_again(now, attachment, result),
             Finished::Changed { change_id, kind, settled, counted, withheld, count, result } => {
                 let result = self.stands(now, result);
                 if result.is_ok() {
                     self.counts.add(counted.0, counted.1);
                     self.counts.withhold(withheld);
                     for position in &settled {
-                        self.rows.remove(position);
+                        self.rows.forget(*position);
                     }
                     self.engine.persisted(change_id, now);
                     self.take_up(now, &kind);
@@ -135,7 +141,7 @@ impl Host {
         for record in read.rows {
             // What a seek or an update has made void meanwhile is not kept.
             if self.engine.holds(record.position) {
-                self.rows.insert(record.position, record);
+                self.rows.keep(record);
             }
         }
         self.current.extend(read.current);
@@ -160,7 +166,7 @@ impl Host {
         self.end_ride();
         self.row = Arc::new(self.engine.state().row.clone());
         let engine = &self.engine;
-        self.rows.retain(|position, _| engine.holds(*position));
+        self.rows.retain(|position| engine.holds(position));
         self.current.retain(|position, _| engine.holds(*position));
         self.engine.permit(now, self.rights.allow_any(&self.row.spec.filter.feeds));
         let status = self.numbers();
@@ -193,29 +199,38 @@ impl Host {
     }
 
     fn feed(&mut self, now: Micros, reading: Reading) {
-        let mut take = |rows: Vec<Row>| {
-            rows.into_iter()
-                .map(|row| {
-                    self.rows.insert(row.record.position, row.record);
-                    row.candidate
-                })
-                .collect::<Vec<_>>()
-        };
         match reading {
             Reading::Scanned { after, upto, rows, withheld } => {
-                let rows = take(rows);
+                let (candidates, records) = split(rows);
                 self.engine.withheld(now, after, &withheld);
-                self.engine.rows(now, after, upto, rows);
+                self.engine.rows(now, after, upto, candidates);
+                self.keep_held(records);
             }
             Reading::OfKey { order_key, after, upto, rows, withheld } => {
-                let rows = take(rows);
+                let (candidates, records) = split(rows);
                 self.engine.withheld_of_key(now, &order_key, &withheld);
-                self.engine.key_rows(now, &order_key, after, upto, rows);
+                self.engine.key_rows(now, &order_key, after, upto, candidates);
+                self.keep_held(records);
             }
             Reading::Again { asked, rows } => {
-                let rows = take(rows);
-                self.engine.reread(now, &asked, rows);
+                let (candidates, records) = split(rows);
+                // Also those that go to the dead letters at once, for the evidence of it.
+                for record in records {
+                    self.rows.keep(record);
+                }
+                self.engine.reread(now, &asked, candidates);
             }
         }
     }
+
+    /// Keeps the records that the engine took up; what it passed over for now is read again when its turn comes.
+    fn keep_held(&mut self, records: Vec<Arc<StoredRecord>>) {
+        for record in records.into_iter().filter(|record| self.engine.holds(record.position)) {
+            self.rows.keep(record);
+        }
+    }
+}
+
+fn split(rows: Vec<Row>) -> (Vec<Candidate>, Vec<Arc<StoredRecord>>) {
+    rows.into_iter().map(|row| (row.candidate, row.record)).unzip()
 }

@@ -4,13 +4,14 @@
 //! events go into the session's queue, and a session whose queue is full is sent away.
 //!
 //! This is its loop. What doors ask comes in by `obey`, what the engine says goes out by `output`, what ran beside it comes back
-//! by `finished`; `attached` keeps the session.
+//! by `finished`; `attached` keeps the session, and what it is told goes out by `sending`.
 
 mod attached;
 mod finished;
 mod obey;
 mod output;
 mod riding;
+mod sending;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -25,14 +26,15 @@ use self::{
     attached::{Attached, Attaching},
     finished::Finished,
     riding::Riding,
+    sending::Waiting,
 };
 use super::{
     super::Caller,
-    commits::Rows,
     hosts::HostParts,
     numbers::Counts,
     reading::Reader,
     rights::Rights,
+    rows::Rows,
     session::{Command, Event, Reply},
 };
 use crate::domain::{
@@ -71,6 +73,7 @@ pub(super) struct Host {
     attaching: Option<Attaching>,
     changing: VecDeque<Changing>,
     rows: Rows,
+    waiting: VecDeque<Waiting>,
     current: HashMap<Position, Revision>,
     work: FuturesUnordered<BoxFuture<'static, Finished>>,
     is_reading: bool,
@@ -114,7 +117,8 @@ impl Host {
             is_draining: false,
             attaching: None,
             changing: VecDeque::new(),
-            rows: Rows::new(),
+            rows: Rows::default(),
+            waiting: VecDeque::new(),
             current: HashMap::new(),
             work: FuturesUnordered::new(),
             is_reading: false,
@@ -225,8 +229,8 @@ impl Host {
         let mut status = self.engine.status();
         self.counts.count(&mut status, self.counted_since);
         status.observed.at = self.now();
-        let oldest = status.behind.oldest.and_then(|oldest| self.rows.get(&oldest.position));
-        status.observed.oldest_committed_at = oldest.map_or(0, |record| record.committed_at);
+        let oldest = status.behind.oldest.and_then(|oldest| self.rows.known(oldest.position));
+        status.observed.oldest_committed_at = oldest.map_or(0, |known| known.committed_at);
         status
     }
 

@@ -6,8 +6,9 @@ use futures_util::FutureExt as _;
 
 use super::{
     super::{
-        commits::{self, Rows},
+        commits,
         hosts::HostParts,
+        rows::Known,
         session::Event,
     },
     Host,
@@ -27,10 +28,11 @@ impl Host {
         match output {
             Output::Persist(persist) => self.persist(*persist),
             Output::Reserve { batch_id, deliveries } => self.disclose(batch_id, deliveries),
-            Output::Send { session, lease_expires_at, deliveries, .. } => self.send(session, lease_expires_at, &deliveries),
+            Output::Send { session, lease_expires_at, deliveries, .. } => self.send(session, lease_expires_at, deliveries),
             Output::Attached { session, epoch, .. } => self.opened(session, epoch),
             Output::Displaced { session } => {
                 if self.attached.as_ref().is_some_and(|attached| attached.session == session) {
+                    self.waiting.clear();
                     self.tell(Event::GoAway { reason: "taken_over", reconnect_after_ms: 30_000 });
                     self.attached = None;
                 }
@@ -47,20 +49,21 @@ impl Host {
 
     /// Records a disclosure, then tells the engine. Rows that are no longer in memory are read again first.
     fn disclose(&mut self, batch_id: u64, deliveries: Vec<Delivery>) {
-        let known: Rows = deliveries
-            .iter()
-            .filter_map(|delivery| Some((delivery.position, self.rows.get(&delivery.position)?.clone())))
-            .collect();
+        let mut about: Vec<_> = deliveries.iter().map(|sent| (sent.position, self.rows.known(sent.position))).collect();
+        let missing = deliveries.iter().map(|sent| sent.position).filter(|at| self.rows.record(*at).is_none()).collect();
+        let redriven = deliveries.iter().filter(|sent| sent.redriven);
+        let redriven = redriven.map(|sent| (sent.position, self.rows.record(sent.position).cloned())).collect();
         let caller = self.attached.as_ref().map(|attached| attached.caller.clone());
         let (key, epoch, parts) = (self.row.key.clone(), self.engine.state().epoch, self.parts.clone());
         let work = async move {
-            let read = match read_missing(&parts, &deliveries, &known).await {
+            let read = match read_missing(&parts, missing, redriven).await {
                 Ok(read) => read,
                 Err(error) => return Finished::Disclosed { batch_id, epoch, read: Read::default(), result: Err(error.into()) },
             };
-            let mut rows = known;
-            rows.extend(read.rows.iter().map(|record| (record.position, record.clone())));
-            let act = commits::disclosure(&key, epoch, caller.as_ref(), &deliveries, &rows);
+            for (position, known) in &mut about {
+                *known = known.or_else(|| read.rows.iter().find(|row| row.position == *position).map(|row| Known::of(row)));
+            }
+            let act = commits::disclosure(&key, epoch, caller.as_ref(), &deliveries, about);
             Finished::Disclosed { batch_id, epoch, read, result: parts.committer.commit(act).await }
         };
         self.work.push(work.boxed());
@@ -102,21 +105,27 @@ impl Host {
     }
 }
 
-/// Reads the rows of a batch that are no longer in memory, and the current revisions of those that are redriven.
-async fn read_missing(parts: &HostParts, deliveries: &[Delivery], known: &Rows) -> Result<Read, StoreError> {
-    let missing: Vec<Position> =
-        deliveries.iter().map(|delivery| delivery.position).filter(|position| !known.contains_key(position)).collect();
-    let rows: Vec<Arc<StoredRecord>> = match missing.as_slice() {
-        [] => Vec::new(),
-        missing => parts.store.at(missing).await?.into_iter().map(Arc::new).collect(),
-    };
+/// Reads the records of a batch that are no longer in memory, and the current revisions of those that are redriven.
+async fn read_missing(
+    parts: &HostParts,
+    missing: Vec<Position>,
+    redriven: Vec<(Position, Option<Arc<StoredRecord>>)>,
+) -> Result<Read, StoreError> {
+    let rows = read_again(parts, &missing).await?;
     let mut current = HashMap::new();
-    for delivery in deliveries.iter().filter(|delivery| delivery.redriven) {
-        let found = rows.iter().find(|record| record.position == delivery.position);
-        let Some(record) = known.get(&delivery.position).or(found) else { continue };
+    for (position, in_memory) in redriven {
+        let Some(record) = in_memory.as_ref().or_else(|| rows.iter().find(|row| row.position == position)) else { continue };
         if let Some(stands) = parts.store.record(&record.record_id, None, parts.tail.position()).await? {
-            current.insert(delivery.position, stands.revision);
+            current.insert(position, stands.revision);
         }
     }
     Ok(Read { rows, current })
+}
+
+/// Reads single records again.
+pub(super) async fn read_again(parts: &HostParts, positions: &[Position]) -> Result<Vec<Arc<StoredRecord>>, StoreError> {
+    if positions.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(parts.store.at(positions).await?.into_iter().map(Arc::new).collect())
 }
