@@ -8,8 +8,8 @@
 use super::{
     Connection, int,
     key_filters::Places,
+    packed::record_column,
     records::{all, in_force, kinds_of, numbers, rows},
-    rows::record_columns,
     script::Binding,
 };
 use crate::{
@@ -37,7 +37,7 @@ macro_rules! of_wanted {
     () => {
         concat!(
             " SELECT ",
-            record_columns!(),
+            record_column!(),
             " FROM wanted CROSS JOIN revision v ON v.position = wanted.position
               CROSS JOIN record r ON r.first_position = v.first_position"
         )

@@ -17,6 +17,7 @@ mod key_filters;
 mod keys;
 mod lookup;
 mod open;
+mod packed;
 mod read_set;
 mod records;
 mod rows;

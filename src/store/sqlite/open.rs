@@ -41,8 +41,8 @@ const READER_CACHE: &str = "-4000";
 /// Cache of the connection that empties the log, KiB; copying goes past it.
 const EMPTIER_CACHE: &str = "-100";
 /// Rows that a reader's thread may be ahead of who asked. More would have it wait less often, and hold more memory where records are
-/// large: 512 KiB each at most.
-const READER_ROWS: usize = 128;
+/// large: eight records of 512 KiB each at most in a row of a page.
+const READER_ROWS: usize = 16;
 /// Connections that read.
 const READERS: u32 = 4;
 /// How a store is opened.

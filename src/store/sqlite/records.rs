@@ -12,7 +12,7 @@ use super::{
     Connection,
     errors::Mapped as _,
     int, natural,
-    rows::{record_columns, stored_record},
+    packed::{packed_text, record_column, stored_record, stored_records},
     script::Binding,
 };
 use crate::{
@@ -72,11 +72,15 @@ pub(super) fn numbers(values: impl IntoIterator<Item = i64>) -> String {
     values.into_iter().collect::<serde_json::Value>().to_string()
 }
 
+// Eight records come as one value: large enough that the driver's work on it does not count, small enough that a few of the largest
+// records wait in memory at a time.
 const PAGE: &str = concat!(
-    "SELECT ",
-    record_columns!(),
-    " FROM revision v CROSS JOIN record r ON r.first_position = v.first_position
-         WHERE v.position > ?1 AND v.position <= ?2 ORDER BY v.position LIMIT +?3"
+    "WITH RECURSIVE run (after) AS (SELECT ?1 UNION ALL SELECT after + 8 FROM run
+                                    WHERE after + 8 < min(?2, (SELECT position FROM head)))
+     SELECT CAST((SELECT group_concat(packed, '') FROM (SELECT ",
+    packed_text!(),
+    " AS packed FROM revision v CROSS JOIN record r ON r.first_position = v.first_position
+         WHERE v.position > run.after AND v.position <= min(run.after + 8, ?2) ORDER BY v.position) one) AS BLOB) FROM run"
 );
 
 pub(super) async fn page(
@@ -85,16 +89,22 @@ pub(super) async fn page(
     upto: Position,
     bounds: PageBounds,
 ) -> Result<Vec<StoredRecord>, StoreError> {
-    let query = sqlx::query(PAGE).bind(int(after)).bind(int(upto)).bind(rows(bounds.records.max(1)));
+    let upto = upto.min(after.saturating_add(bounds.records.max(1) as u64));
+    let mut page: Vec<StoredRecord> = Vec::new();
+    if upto <= after {
+        return Ok(page);
+    }
+    let query = sqlx::query(PAGE).bind(int(after)).bind(int(upto));
     let mut found = query.fetch(connection);
-    let mut page = Vec::new();
-    let mut bytes = 0;
+    let (mut bytes, mut counted) = (0, 0);
     while let Some(row) = found.try_next().await.mapped()? {
-        let record = stored_record(&row)?;
-        bytes += record.sections.len();
-        page.push(record);
-        if bytes >= bounds.bytes {
-            break;
+        stored_records(&row, &mut page)?;
+        while let Some(record) = page.get(counted) {
+            (bytes, counted) = (bytes + record.sections.len(), counted + 1);
+            if bytes >= bounds.bytes {
+                page.truncate(counted);
+                return Ok(page);
+            }
         }
     }
     Ok(page)
@@ -102,7 +112,7 @@ pub(super) async fn page(
 
 const AT: &str = concat!(
     "SELECT ",
-    record_columns!(),
+    record_column!(),
     " FROM revision v CROSS JOIN record r ON r.first_position = v.first_position
          WHERE v.position IN (SELECT value FROM json_each(?1)) ORDER BY v.position"
 );
@@ -133,7 +143,7 @@ pub(super) async fn position_at(connection: &mut Connection, time: Micros) -> Re
 
 const IN_FORCE: &str = concat!(
     "SELECT ",
-    record_columns!(),
+    record_column!(),
     " FROM record r CROSS JOIN revision v ON v.position = ",
     in_force!("?2"),
     " WHERE r.record_id = ?1 AND v.position <= ?2"
@@ -141,13 +151,13 @@ const IN_FORCE: &str = concat!(
 
 const FIRST: &str = concat!(
     "SELECT ",
-    record_columns!(),
+    record_column!(),
     " FROM record r CROSS JOIN revision v ON v.position = r.first_position WHERE r.record_id = ?1 AND v.position <= ?2"
 );
 
 const LATER: &str = concat!(
     "SELECT ",
-    record_columns!(),
+    record_column!(),
     " FROM record r CROSS JOIN revision v ON v.first_position = r.first_position AND v.revision > 1 AND v.revision = ?3
       WHERE r.record_id = ?1 AND v.position <= ?2"
 );

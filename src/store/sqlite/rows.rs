@@ -4,55 +4,21 @@ use sqlx::{Row as _, sqlite::SqliteRow};
 
 use super::{
     errors::{Mapped as _, damaged},
-    natural,
     script::Values,
 };
 use crate::{
     domain::{
         attributes::Attributes,
         credit_code::CreditCode,
-        draft::{OrderKey, SealedSection, Sections, StoredRecord},
+        draft::{SealedSection, Sections},
         ids::{ParticipantId, RecordId},
         ledger::NewRevision,
         life_cycle::Step,
         records::Kind,
         regions::Region,
     },
-    store::{
-        StoreError,
-        encoding::{decode, encode},
-    },
+    store::{StoreError, encoding::encode},
 };
-
-/// Columns of a stored record, in the order [`stored_record`] reads them. `v` is `revision`, `r` is `record`.
-macro_rules! record_columns {
-    () => {
-        "v.position, v.committed_at, v.publisher, r.record_id, v.revision, r.order_key, v.kind, v.withdrawn, v.published, \
-         v.region, v.product_kinds, v.failed_items, v.step, v.credit_code, v.name_key, v.previous, v.open, v.restricted, \
-         v.salts, v.provenance, v.resolution, v.digest"
-    };
-}
-pub(super) use record_columns;
-
-/// Reads [`record_columns`].
-pub(super) fn stored_record(row: &SqliteRow) -> Result<StoredRecord, StoreError> {
-    let optional = |index: usize| row.try_get::<Option<String>, _>(index).mapped();
-    let digest: Vec<u8> = row.try_get(21).mapped()?;
-    Ok(StoredRecord {
-        position: natural(row.try_get(0).mapped()?)?,
-        committed_at: row.try_get(1).mapped()?,
-        publisher: parse_participant(row.try_get(2).mapped()?)?,
-        record_id: parse_record_id(row.try_get(3).mapped()?)?,
-        revision: row.try_get(4).mapped()?,
-        order_key: OrderKey(row.try_get(5).mapped()?),
-        attributes: attributes(row, 6)?,
-        previous: optional(15)?.map(|text| decode(&text)).transpose()?,
-        sections: sections(row, 16)?,
-        provenance: optional(19)?.map(|text| decode(&text)).transpose()?,
-        resolution: optional(20)?.map(|text| decode(&text)).transpose()?,
-        digest: digest.try_into().map_err(|_| damaged("revision.digest", "not 32 bytes"))?,
-    })
-}
 
 pub(super) fn parse_participant(text: &str) -> Result<ParticipantId, StoreError> {
     ParticipantId::parse(text).map_err(|error| damaged("a participant", error))

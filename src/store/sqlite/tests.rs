@@ -111,10 +111,12 @@ async fn the_log_is_emptied_beside_the_writer() {
 #[tokio::test]
 async fn readings_use_indexes() {
     // Given lists, what an index found, the numbers of segments, and the one row of the head are small.
-    const SMALL: [&str; 9] = [
+    const SMALL: [&str; 11] = [
         "SCAN found",
         "SCAN wanted",
         "SCAN p",
+        "SCAN run",
+        "SCAN one",
         "SCAN probe",
         "SCAN s",
         "SCAN segments",

@@ -21,7 +21,8 @@ use crate::{
             int,
             keys::{names, order_subject, segment_of},
             natural,
-            rows::{parse_step, record_columns, stored_record},
+            packed::{record_column, stored_record},
+            rows::parse_step,
         },
     },
 };
@@ -31,8 +32,8 @@ pub(super) async fn check(connection: &mut Connection, wrong: &mut Wrong, head: 
     loop {
         let text = concat!(
             "SELECT ",
-            record_columns!(),
-            ", v.first_position, r.position, r.revision, r.content_digest, r.kind
+            record_column!(),
+            ", v.position, v.first_position, r.position, r.revision, r.content_digest, r.kind
              FROM revision v LEFT JOIN record r ON r.first_position = v.first_position
              WHERE v.position > ? ORDER BY v.position LIMIT +?"
         );
@@ -67,7 +68,7 @@ struct Walk {
 
 impl Walk {
     fn row(&mut self, wrong: &mut Wrong, row: &SqliteRow) -> Result<(), StoreError> {
-        let position = natural(row.try_get(0).mapped()?)?;
+        let position = natural(row.try_get(1).mapped()?)?;
         wrong.unless(position == self.last + 1, || format!("position {} is followed by {position}", self.last));
         self.last = position;
         let Some(stored) = wrong.readable(|| format!("position {position}"), stored_record(row)) else { return Ok(()) };
@@ -75,7 +76,7 @@ impl Walk {
         self.last_time = stored.committed_at;
         let digest = stored.sections.record_digest(&stored.record_id, stored.revision, stored.attributes.kind);
         wrong.unless(digest == stored.digest, || format!("position {position}: its digest is not that of its content"));
-        let first = natural(row.try_get(22).mapped()?)?;
+        let first = natural(row.try_get(2).mapped()?)?;
         self.check_revision(wrong, &stored, first);
         self.check_record(wrong, &stored, row)?;
         self.collect_keys(&stored, first);
@@ -98,8 +99,8 @@ impl Walk {
 
     fn check_record(&mut self, wrong: &mut Wrong, stored: &StoredRecord, row: &SqliteRow) -> Result<(), StoreError> {
         let position = stored.position;
-        let latest = natural(row.try_get(23).mapped()?)?;
-        let kind: i64 = row.try_get(26).mapped()?;
+        let latest = natural(row.try_get(3).mapped()?)?;
+        let kind: i64 = row.try_get(6).mapped()?;
         wrong.unless(kind == i64::from(stored.attributes.kind.number()), || {
             format!("position {position}: not of its record's kind")
         });
@@ -108,8 +109,8 @@ impl Walk {
             return Ok(());
         }
         self.latest += 1;
-        let digest: &[u8] = row.try_get(25).mapped()?;
-        let revision: Revision = row.try_get(24).mapped()?;
+        let digest: &[u8] = row.try_get(5).mapped()?;
+        let revision: Revision = row.try_get(4).mapped()?;
         wrong.unless(revision == stored.revision, || format!("{}: its latest revision is not {revision}", stored.record_id));
         wrong.unless(digest == stored.sections.content_digest(stored.attributes.kind), || {
             format!("{}: the digest it is compared by is not that of its latest content", stored.record_id)
