@@ -23,6 +23,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::write(out.join("descriptor.bin"), compiler.encode_file_descriptor_set())?;
     let mut config = prost_build::Config::new();
     config.bytes(["."]);
+    // Written by hand: see there.
+    config.extern_path(".tongbao.v1.Deliveries", "crate::proto::Deliveries");
     tonic_prost_build::configure().compile_fds_with_config(compiler.file_descriptor_set(), config)?;
     Ok(())
 }

@@ -1,6 +1,10 @@
 //! The generated protocol code, included once.
 #![allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated from proto/, where the comments are")]
 
+mod deliveries;
+
+pub use deliveries::{Deliveries, EncodedDelivery};
+
 tonic::include_proto!("tongbao.v1");
 
 /// The encoded descriptor set of everything in `proto/`, for reflection and for the test of the access table.

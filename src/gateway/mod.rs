@@ -24,6 +24,7 @@ pub mod refusals;
 mod refused;
 mod riders;
 pub mod screen;
+pub mod shared;
 pub mod subscribe;
 pub mod subscriptions;
 pub mod tail;

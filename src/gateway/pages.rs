@@ -9,6 +9,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use super::shared::SharedRecord;
 use crate::{
     domain::{draft::StoredRecord, ids::Position},
     store::{PageBounds, Store, StoreError},
@@ -22,7 +23,7 @@ const STEP_BYTES: usize = 4 << 20;
 const RECORD_BYTES: usize = 640;
 
 /// Records in order of position.
-type Records = Vec<Arc<StoredRecord>>;
+type Records = Vec<Arc<SharedRecord>>;
 
 /// The cache. At most so many bytes are kept, and what is being read besides.
 pub struct Pages {
@@ -48,9 +49,9 @@ struct Entry {
 #[derive(Default)]
 struct Page(tokio::sync::Mutex<Records>);
 
-/// Memory that a record takes, roughly.
+/// Memory that a record takes, roughly: its content stands there once more as the bytes that leave.
 fn size(record: &StoredRecord) -> usize {
-    record.sections.len() + RECORD_BYTES
+    2 * record.sections.len() + RECORD_BYTES
 }
 
 impl Pages {
@@ -99,7 +100,7 @@ impl Pages {
             match page.0.try_lock() {
                 Ok(mut records) if base + records.len() as u64 + 1 == first => {
                     let before = records.len();
-                    records.extend(of_block.map(Arc::new));
+                    records.extend(of_block.map(SharedRecord::new));
                     let grown = records[before..].iter().map(|record| size(record)).sum();
                     drop(records);
                     self.account(block, &page, grown);
@@ -120,7 +121,7 @@ impl Pages {
                 return Err(StoreError::Damaged(format!("position {expected} is committed but is not there")));
             }
             grown += size(&record);
-            records.push(Arc::new(record));
+            records.push(SharedRecord::new(record));
         }
         if grown == 0 {
             return Err(StoreError::Damaged(format!("position {} is committed but is not there", last + 1)));

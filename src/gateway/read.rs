@@ -14,11 +14,11 @@ use super::{
     pages::Pages,
     pull::{check_length, check_purpose},
     reader::{Reader, Rights},
+    shared::SharedRecord,
 };
 use crate::domain::{
     cursor::Cursor,
     delivery::{Filter, is_recall},
-    draft::StoredRecord,
     evidence::ActKind,
     feeds::Feed,
     grants::Action,
@@ -70,7 +70,7 @@ pub struct ReadRequest {
 #[derive(Debug, Clone)]
 pub struct ReadRecord {
     /// The revision, shared by all who read it.
-    pub record: Arc<StoredRecord>,
+    pub record: Arc<SharedRecord>,
     /// True when its restricted section may be shown.
     pub show_restricted: bool,
     /// Takes back what was given.
@@ -277,7 +277,7 @@ impl Reading {
         Ok(rows)
     }
 
-    fn select(&self, rights: &Rights, record: &Arc<StoredRecord>) -> Option<ReadRecord> {
+    fn select(&self, rights: &Rights, record: &Arc<SharedRecord>) -> Option<ReadRecord> {
         if !rights.admit(record, None) {
             return None;
         }

@@ -1,7 +1,10 @@
 //! Events of a subscription as the protocol says them.
 
+use prost::Message as _;
+
 use crate::{
     domain::delivery::{PauseReason, SettleResult, SettledItem, Status, Token},
+    domain::draft::StoredRecord,
     gateway::{
         administer_subscription::Sought,
         subscribe::{Blocked, Event, Outgoing, Overview},
@@ -16,7 +19,10 @@ pub(super) fn message(event: Event) -> proto::SubscribeResponse {
         Event::Opened { epoch, ledger_id, generation, status: numbers } => {
             Message::Opened(proto::Opened { epoch, ledger_id, generation, status: Some(status(&numbers)) })
         }
-        Event::Deliveries(batch) => Message::Deliveries(proto::Deliveries { deliveries: batch.iter().map(delivery).collect() }),
+        Event::Deliveries(batch) => {
+            let encoded = batch.iter().map(encoded_delivery).collect();
+            Message::Deliveries(proto::Deliveries { deliveries: Vec::new(), encoded })
+        }
         Event::Settled { request_id, items } => Message::Settled(settled(request_id, items)),
         Event::LeaseLost(leases) => Message::LeaseLost(proto::LeaseLost {
             leases: leases
@@ -41,6 +47,22 @@ pub(super) fn message(event: Event) -> proto::SubscribeResponse {
 pub(super) fn go_away(reason: &'static str, reconnect_after_ms: u64) -> proto::SubscribeResponse {
     let message = Message::GoAway(proto::GoAway { reason: reason.to_owned(), reconnect_after_ms });
     proto::SubscribeResponse { message: Some(message) }
+}
+
+/// One delivery, its record encoded once for all who receive it.
+fn encoded_delivery(out: &Outgoing) -> proto::EncodedDelivery {
+    let encode = |record: &StoredRecord| wire::record(record, out.show_restricted).encode_to_vec().into();
+    proto::EncodedDelivery {
+        record: out.record.encoded(out.show_restricted, encode),
+        attempt: out.attempt,
+        token: Some(token(out.token)),
+        lease_expires_at_us: out.lease_expires_at,
+        recall: out.recall,
+        redriven: out.redriven,
+        current_revision: out.current_revision,
+        left_filter: out.left_filter,
+        order_key: out.record.order_key.0.clone(),
+    }
 }
 
 /// One delivery.
@@ -196,4 +218,65 @@ fn pause_words(reason: Option<PauseReason>) -> String {
         Some(PauseReason::NoConsumer) => "没有连接的消费者 / nobody is attached",
     }
     .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::{
+            attributes::attributes_of,
+            draft::{OrderKey, SealedSection, Sections},
+            ids::{ParticipantId, RecordId},
+            records::{Content, Matter, examples},
+        },
+        gateway::shared::SharedRecord,
+    };
+
+    fn outgoing(show_restricted: bool) -> Outgoing {
+        let content = Content { matter: Matter::Nonconformity(Box::new(examples::nonconformity(1))), withdrawal: None };
+        let section = |fill: u8| SealedSection { content: vec![fill; 300].into(), salt: [fill; 16] };
+        let record_id = RecordId::parse("amr-330000/1").expect("an id");
+        let sections = Sections { open: section(1), restricted: Some(section(2)) };
+        let attributes = attributes_of(&content, None);
+        let record = StoredRecord {
+            position: 300,
+            committed_at: 1,
+            publisher: ParticipantId::parse("amr-330000").expect("a participant"),
+            digest: sections.record_digest(&record_id, 2, attributes.kind),
+            record_id,
+            revision: 2,
+            order_key: OrderKey("91330600MA00000001".to_owned()),
+            attributes,
+            previous: None,
+            sections,
+            provenance: None,
+            resolution: None,
+        };
+        Outgoing {
+            record: SharedRecord::new(record),
+            show_restricted,
+            attempt: 3,
+            token: Token { epoch: 7, send_number: 1 << 40 },
+            lease_expires_at: 1_589_508_000_000_000,
+            recall: true,
+            redriven: true,
+            current_revision: 4,
+            left_filter: true,
+        }
+    }
+
+    #[test]
+    fn what_is_encoded_once_reads_as_the_message_does() {
+        let (shown, withheld) = (outgoing(true), outgoing(false));
+        let withheld = Outgoing { record: shown.record.clone(), ..withheld };
+        for out in [&shown, &withheld, &shown] {
+            let event = message(Event::Deliveries(vec![out.clone(), out.clone()]));
+            let read = proto::SubscribeResponse::decode(event.encode_to_vec().as_slice()).expect("it decodes");
+            let deliveries = vec![delivery(out); 2];
+            let expected = Message::Deliveries(proto::Deliveries { deliveries, encoded: Vec::new() });
+            assert_eq!(read.message, Some(expected.clone()));
+            assert_eq!(event.encode_to_vec(), proto::SubscribeResponse { message: Some(expected) }.encode_to_vec());
+        }
+    }
 }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{hosts::HostParts, rights::Rights};
+use super::{super::shared::SharedRecord, hosts::HostParts, rights::Rights};
 use crate::{
     domain::{
         delivery::{Candidate, SubscriptionRow, Want, is_recall},
-        draft::{OrderKey, StoredRecord},
+        draft::OrderKey,
         ids::Position,
     },
     store::StoreError,
@@ -20,7 +20,7 @@ const KEY_REVISIONS: usize = 256;
 /// A row for the engine with the record it stands for.
 pub(super) struct Row {
     pub(super) candidate: Candidate,
-    pub(super) record: Arc<StoredRecord>,
+    pub(super) record: Arc<SharedRecord>,
 }
 
 /// Why a revision is passed.
@@ -54,7 +54,7 @@ impl Reader {
             Want::Key { order_key, after, upto, max } => self.of_key(order_key, after, upto, max).await,
             Want::Positions(positions) => {
                 let records = self.parts.store.at(&positions).await?;
-                let rows = records.into_iter().filter_map(|record| self.judge(&Arc::new(record), true).ok()).collect();
+                let rows = records.into_iter().filter_map(|record| self.judge(&SharedRecord::new(record), true).ok()).collect();
                 Ok(Reading::Again { asked: positions, rows })
             }
         }
@@ -93,7 +93,7 @@ impl Reader {
         let skip = self.superseded(first, last).await?;
         let (mut rows, mut withheld) = (Vec::new(), Vec::new());
         for record in records.into_iter().filter(|record| skip.binary_search(&record.position).is_err()) {
-            let record = Arc::new(record);
+            let record = SharedRecord::new(record);
             match self.judge(&record, false) {
                 Ok(row) => rows.push(row),
                 Err(Passed::Withheld) => withheld.push(record.position),
@@ -117,7 +117,7 @@ impl Reader {
     ///
     /// Whether a withheld revision was asked for is judged coarsely: who filters on one enterprise, or on the state detected, is
     /// not to learn from what is withheld of whom the confidential revisions are.
-    fn judge(&self, record: &Arc<StoredRecord>, again: bool) -> Result<Row, Passed> {
+    fn judge(&self, record: &Arc<SharedRecord>, again: bool) -> Result<Row, Passed> {
         let (filter, attributes, previous) = (&self.row.spec.filter, &record.attributes, record.previous.as_ref());
         if !self.rights.admit(attributes) {
             let is_asked_for = filter.asks_for(attributes, previous)

@@ -3,6 +3,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use super::super::shared::SharedRecord;
 use crate::domain::{
     delivery::ByPosition,
     digest::Digest,
@@ -30,7 +31,7 @@ impl Known {
 
 struct Row {
     known: Known,
-    record: Option<Arc<StoredRecord>>,
+    record: Option<Arc<SharedRecord>>,
 }
 
 /// Revisions that were read and are not settled, by position.
@@ -39,7 +40,7 @@ pub(super) struct Rows(HashMap<Position, Row, ByPosition>);
 
 impl Rows {
     /// Keeps a record that was read.
-    pub(super) fn keep(&mut self, record: Arc<StoredRecord>) {
+    pub(super) fn keep(&mut self, record: Arc<SharedRecord>) {
         self.0.insert(record.position, Row { known: Known::of(&record), record: Some(record) });
     }
 
@@ -49,12 +50,12 @@ impl Rows {
     }
 
     /// The record, if it is in memory.
-    pub(super) fn record(&self, position: Position) -> Option<&Arc<StoredRecord>> {
+    pub(super) fn record(&self, position: Position) -> Option<&Arc<SharedRecord>> {
         self.0.get(&position)?.record.as_ref()
     }
 
     /// The record, if it is in memory, on its way out: what is known of it stays.
-    pub(super) fn hand_out(&mut self, position: Position) -> Option<Arc<StoredRecord>> {
+    pub(super) fn hand_out(&mut self, position: Position) -> Option<Arc<SharedRecord>> {
         self.0.get_mut(&position)?.record.take()
     }
 

@@ -10,12 +10,11 @@ use crate::domain::{
         Token, Window,
     },
     digest::Digest,
-    draft::StoredRecord,
     evidence::PositionRange,
     ids::{Micros, Position, Revision},
 };
 
-use super::super::{Caller, Refused};
+use super::super::{Caller, Refused, shared::SharedRecord};
 
 /// A subscription as it is shown.
 #[derive(Debug, Clone)]
@@ -63,7 +62,7 @@ pub struct Blocked {
 #[expect(clippy::struct_excessive_bools, reason = "four independent marks, as the protocol has them")]
 pub struct Outgoing {
     /// The revision.
-    pub record: Arc<StoredRecord>,
+    pub record: Arc<SharedRecord>,
     /// True when the grant shows the restricted section.
     pub show_restricted: bool,
     /// 1 + counted failures.

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::{
     super::{
-        super::{Class, Refused, committer::Done, gateway},
+        super::{Class, Refused, committer::Done, gateway, shared::SharedRecord},
         reading::{Reading, Row},
         session::Event,
     },
@@ -14,7 +14,6 @@ use super::{
 use crate::{
     domain::{
         delivery::{Candidate, PersistKind, Status},
-        draft::StoredRecord,
         ids::{Micros, Position, Revision},
         ledger::{Outcome, Refusal},
     },
@@ -45,7 +44,7 @@ pub(super) enum Finished {
     /// What waited in front of the events of this attachment was read again.
     ReadAgain {
         attachment: u64,
-        result: Result<Vec<Arc<StoredRecord>>, StoreError>,
+        result: Result<Vec<Arc<SharedRecord>>, StoreError>,
     },
     Read {
         judged: u64,
@@ -57,7 +56,7 @@ pub(super) enum Finished {
 #[derive(Default)]
 pub(super) struct Read {
     /// Rows that were no longer in memory.
-    pub(super) rows: Vec<Arc<StoredRecord>>,
+    pub(super) rows: Vec<Arc<SharedRecord>>,
     /// Current revisions of what is redriven.
     pub(super) current: HashMap<Position, Revision>,
 }
@@ -224,13 +223,13 @@ impl Host {
     }
 
     /// Keeps the records that the engine took up; what it passed over for now is read again when its turn comes.
-    fn keep_held(&mut self, records: Vec<Arc<StoredRecord>>) {
+    fn keep_held(&mut self, records: Vec<Arc<SharedRecord>>) {
         for record in records.into_iter().filter(|record| self.engine.holds(record.position)) {
             self.rows.keep(record);
         }
     }
 }
 
-fn split(rows: Vec<Row>) -> (Vec<Candidate>, Vec<Arc<StoredRecord>>) {
+fn split(rows: Vec<Row>) -> (Vec<Candidate>, Vec<Arc<SharedRecord>>) {
     rows.into_iter().map(|row| (row.candidate, row.record)).unzip()
 }

@@ -5,19 +5,13 @@ use std::{collections::HashMap, sync::Arc};
 use futures_util::FutureExt as _;
 
 use super::{
-    super::{
-        commits,
-        hosts::HostParts,
-        rows::Known,
-        session::Event,
-    },
+    super::{super::shared::SharedRecord, commits, hosts::HostParts, rows::Known, session::Event},
     Host,
     finished::{Finished, Read},
 };
 use crate::{
     domain::{
         delivery::{Delivery, Output, Persist, PersistKind, changed_parts},
-        draft::StoredRecord,
         ids::Position,
     },
     store::StoreError,
@@ -109,7 +103,7 @@ impl Host {
 async fn read_missing(
     parts: &HostParts,
     missing: Vec<Position>,
-    redriven: Vec<(Position, Option<Arc<StoredRecord>>)>,
+    redriven: Vec<(Position, Option<Arc<SharedRecord>>)>,
 ) -> Result<Read, StoreError> {
     let rows = read_again(parts, &missing).await?;
     let mut current = HashMap::new();
@@ -123,9 +117,9 @@ async fn read_missing(
 }
 
 /// Reads single records again.
-pub(super) async fn read_again(parts: &HostParts, positions: &[Position]) -> Result<Vec<Arc<StoredRecord>>, StoreError> {
+pub(super) async fn read_again(parts: &HostParts, positions: &[Position]) -> Result<Vec<Arc<SharedRecord>>, StoreError> {
     if positions.is_empty() {
         return Ok(Vec::new());
     }
-    Ok(parts.store.at(positions).await?.into_iter().map(Arc::new).collect())
+    Ok(parts.store.at(positions).await?.into_iter().map(SharedRecord::new).collect())
 }

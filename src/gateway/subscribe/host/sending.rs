@@ -6,7 +6,10 @@ use std::sync::Arc;
 use futures_util::FutureExt as _;
 
 use super::{
-    super::session::{Event, Outgoing},
+    super::{
+        super::shared::SharedRecord,
+        session::{Event, Outgoing},
+    },
     Host,
     finished::Finished,
     output::read_again,
@@ -14,7 +17,6 @@ use super::{
 use crate::{
     domain::{
         delivery::{Delivery, SessionId},
-        draft::StoredRecord,
         ids::Micros,
     },
     store::StoreError,
@@ -63,7 +65,9 @@ impl Host {
 
     /// Reads what the deliveries in front lack.
     fn read_first_again(&mut self) {
-        let (Some(attached), Some(Waiting::Deliveries { deliveries, .. })) = (&self.attached, self.waiting.front()) else { return };
+        let (Some(attached), Some(Waiting::Deliveries { deliveries, .. })) = (&self.attached, self.waiting.front()) else {
+            return;
+        };
         // What was settled meanwhile is not known any more, and not needed.
         let lacks = |position: &u64| self.rows.known(*position).is_some() && self.rows.record(*position).is_none();
         let missing: Vec<_> = deliveries.iter().map(|delivery| delivery.position).filter(lacks).collect();
@@ -73,7 +77,7 @@ impl Host {
     }
 
     /// The deliveries in front were read again: they go out, and what waits behind them.
-    pub(super) fn send_again(&mut self, now: Micros, attachment: u64, result: Result<Vec<Arc<StoredRecord>>, StoreError>) {
+    pub(super) fn send_again(&mut self, now: Micros, attachment: u64, result: Result<Vec<Arc<SharedRecord>>, StoreError>) {
         if !self.is_current(attachment) {
             return;
         }

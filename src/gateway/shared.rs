@@ -1,0 +1,38 @@
+//! A revision as its readers share it.
+
+use std::{
+    ops::Deref,
+    sync::{Arc, OnceLock},
+};
+
+use bytes::Bytes;
+
+use crate::domain::draft::StoredRecord;
+
+/// A stored revision, and the bytes that a door has made of it: made once, however many are given them. Never changes.
+#[derive(Debug)]
+pub struct SharedRecord {
+    record: StoredRecord,
+    /// Without and with its restricted section.
+    encoded: [OnceLock<Bytes>; 2],
+}
+
+impl SharedRecord {
+    /// To be shared from now on.
+    pub fn new(record: StoredRecord) -> Arc<Self> {
+        Arc::new(Self { record, encoded: Default::default() })
+    }
+
+    /// Its bytes with or without the restricted section, made by `encode` if nobody has asked before. All must ask for the same form.
+    pub fn encoded(&self, show_restricted: bool, encode: impl FnOnce(&StoredRecord) -> Bytes) -> Bytes {
+        self.encoded[usize::from(show_restricted)].get_or_init(|| encode(&self.record)).clone()
+    }
+}
+
+impl Deref for SharedRecord {
+    type Target = StoredRecord;
+
+    fn deref(&self) -> &StoredRecord {
+        &self.record
+    }
+}
