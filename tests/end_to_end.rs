@@ -22,7 +22,7 @@ use tongbao::{
         digest::Digest,
         evidence::{Checkpoint, VerifierKey, leaf_hash, read_entry, verify_checkpoint, verify_consistency, verify_inclusion},
         life_cycle::State,
-        records::{EnterpriseSurvey, Matter, Nonconformity, examples},
+        records::{EnterpriseSurvey, ExportAction, Matter, Nonconformity, RecordReference, examples},
     },
     proto::{self, SettleResult, as_of::At, start_at},
 };
@@ -527,6 +527,18 @@ async fn declarations_are_held_reviewed_cleared_or_unknown() {
     let subject = clear.screening_id.clone();
     let entries = exchange.entries(proto::SearchEntriesRequest { subject, ..Default::default() }).await;
     assert_eq!(entries.iter().map(|entry| entry.index).collect::<Vec<_>>(), [basis.evidence_index]);
+
+    let acted = |screening_id: &str| {
+        let rested_on = reason.record.as_ref().expect("a record");
+        let record_id = id(&rested_on.record_id);
+        let rested_on = RecordReference { record_id, revision: rested_on.revision, position: rested_on.position };
+        let action = examples::export_action(5, vec![rested_on]);
+        let action = ExportAction { screening_id: screening_id.to_owned(), ..action };
+        vec![record("gacc/a-1", None, Matter::ExportAction(Box::new(action)))]
+    };
+    let refused = exchange.publisher("gacc").publish_batch(acted("scr-0")).await.expect_err("refused");
+    assert_eq!(refused.reason(), "UNKNOWN_SCREENING");
+    exchange.publish("gacc", acted(&held.screening_id)).await;
     exchange.stop_and_check().await;
 }
 

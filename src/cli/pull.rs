@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     client::Records,
-    domain::credit_code::CreditCode,
+    domain::{credit_code::CreditCode, violation::Lang},
     proto::{AnswerBasis, AsOf, BatchGetEnterprisesRequest, EnterpriseFile, as_of::At},
 };
 
@@ -144,6 +144,15 @@ fn as_text(found: &[EnterpriseFile], not_found: &[String], basis: &AnswerBasis, 
                 [one.record_id.clone(), state, one.since_position.to_string(), one.open_tracks.join(", ")]
             });
             let _ = writeln!(text, "{}", table(head, rows));
+            for (one, flow) in file.nonconformities.iter().filter_map(|one| Some((one, one.flow.as_ref()?))) {
+                let differences = match context.lang {
+                    Lang::Zh => &flow.differences_zh,
+                    Lang::En => &flow.differences_en,
+                };
+                for difference in differences {
+                    let _ = writeln!(text, "! {}: {difference}", one.record_id);
+                }
+            }
         }
         let head = [
             context.say("位置", "position"),

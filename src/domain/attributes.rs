@@ -55,7 +55,7 @@ impl Attributes {
 /// | `name`, `form` | strict and form key of the producer | nonconformity without a code |
 /// | `batch` | normalised batch | nonconformity |
 /// | `brand` | normalised brand | nonconformity with a batch |
-/// | `seller` | code, else strict key, of the sampled party | nonconformity |
+/// | `seller` | code, else strict key, of the sampled party, of a consignee | nonconformity, disposition |
 /// | `survey-name`, `survey-form` | strict and form key of the enterprise | survey |
 /// | `refers` | id of the nonconformity | disposition |
 /// | `code` | code of its nonconformity, or that its producer's name resolved to; added at commit | disposition, nonconformity without a code |
@@ -152,7 +152,10 @@ pub fn subjects_of(content: &Content) -> Vec<SubjectKey> {
     let code = |code: Option<CreditCode>| code.map(|code| SubjectKey::of("code", code.as_str()));
     match &content.matter {
         Matter::Nonconformity(matter) => of_nonconformity(matter),
-        Matter::Disposition(matter) => vec![SubjectKey::of("refers", matter.nonconformity.as_str())],
+        Matter::Disposition(matter) => {
+            let consignees = matter.consignees.iter().map(|consignee| seller(&consignee.party));
+            std::iter::once(SubjectKey::of("refers", matter.nonconformity.as_str())).chain(consignees).collect()
+        }
         Matter::EnterpriseSurvey(matter) => of_survey(matter),
         Matter::ExportQualification(matter) => code(matter.enterprise.credit_code).into_iter().collect(),
         Matter::ExportAction(matter) => {
@@ -179,12 +182,16 @@ fn of_nonconformity(matter: &Nonconformity) -> Vec<SubjectKey> {
         }
     }
     if let Some(seller) = &matter.sampled_party {
-        keys.push(match seller.credit_code {
-            Some(code) => SubjectKey::of("seller", code.as_str()),
-            None => SubjectKey::of("seller", &strict_key(&seller.name)),
-        });
+        keys.push(self::seller(seller));
     }
     keys
+}
+
+fn seller(party: &Party) -> SubjectKey {
+    match party.credit_code {
+        Some(code) => SubjectKey::of("seller", code.as_str()),
+        None => SubjectKey::of("seller", &strict_key(&party.name)),
+    }
 }
 
 fn of_survey(matter: &EnterpriseSurvey) -> Vec<SubjectKey> {

@@ -4,6 +4,7 @@ use super::{
     credit_code::CreditCode,
     dates::CivilDate,
     draft::StoredRecord,
+    flow::Flow,
     ids::{Position, RecordId},
     life_cycle::{IllegalStep, Standing, State, Step},
     records::{Content, Matter, RecordReference, TrackKind, TrackScope},
@@ -63,6 +64,8 @@ pub struct NonconformityStatus {
     pub since: Position,
     /// It was dropped before anyone was told of it, and stays as confidential as the detection was.
     pub dropped: bool,
+    /// Where its batch went, by the dispositions in force.
+    pub flow: Flow,
 }
 
 impl NonconformityStatus {
@@ -89,7 +92,7 @@ impl NonconformityStatus {
             }
         }
         let dropped = !was_told && standing.state != State::Detected;
-        Ok(Self { record_id: nonconformity.record_id.clone(), standing, since, dropped })
+        Ok(Self { record_id: nonconformity.record_id.clone(), standing, since, dropped, flow: Flow::default() })
     }
 
     /// The state by which it is decided who may know of it.
@@ -102,6 +105,12 @@ impl NonconformityStatus {
     #[must_use]
     pub fn denies(&self) -> bool {
         self.standing.state.is_holding() || self.standing.open_tracks.iter().any(|(track, _)| bars_goods(*track))
+    }
+
+    /// The same, without what only the restricted sections say.
+    #[must_use]
+    pub fn open(self) -> Self {
+        Self { flow: self.flow.open(), ..self }
     }
 
     /// The same, with only those open tracks that may be shown.

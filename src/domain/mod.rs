@@ -13,6 +13,7 @@ pub mod draft;
 pub mod enterprise_file;
 pub mod evidence;
 pub mod feeds;
+pub mod flow;
 pub mod grants;
 pub mod ids;
 pub mod items;

@@ -13,9 +13,11 @@ use crate::domain::{
     ids::Micros,
     ledger::{Attestation, BatchOutcome, Change, Outcome, Publish, PublishMany, PublishedItem, Refusal, RefusedItem},
     life_cycle::Authority,
+    records::Matter,
     regions::Region,
-    violation::Violation,
+    violation::{Text, Violation},
 };
+use crate::store::EvidenceQuery;
 
 /// An answered batch.
 #[derive(Debug, Clone)]
@@ -85,6 +87,7 @@ impl Gateway {
         for feed in &feeds {
             self.permit(caller, Action::Publish, *feed)?;
         }
+        self.check_screenings(caller, &drafts).await?;
         let mut evidence = Self::evidence_of(caller, ActKind::Publish);
         evidence.feeds = feeds;
         let (publisher, authority) = (caller.participant().clone(), self.authority(caller));
@@ -108,7 +111,11 @@ impl Gateway {
         let mut rights = PublishRights { gateway: self, caller, known: Vec::new() };
         let (mut permitted, mut denied) = (Vec::with_capacity(batches.len()), Vec::new());
         for (index, drafts) in batches.into_iter().enumerate() {
-            match rights.check(&drafts) {
+            let checked = match rights.check(&drafts) {
+                Ok(()) => self.check_screenings(caller, &drafts).await,
+                refused => refused,
+            };
+            match checked {
                 Ok(()) => permitted.push(drafts),
                 Err(refused) => denied.push((index, refused)),
             }
@@ -119,6 +126,26 @@ impl Gateway {
             answers.insert(index, Err(refused));
         }
         Ok(answers)
+    }
+
+    /// An action of customs that names a screening names one that was answered to the same participant: the evidence log has it.
+    async fn check_screenings(&self, caller: &Caller, drafts: &[Draft]) -> Result<(), Refused> {
+        for (index, draft) in drafts.iter().enumerate() {
+            let Matter::ExportAction(matter) = &draft.content.matter else { continue };
+            if matter.screening_id.is_empty() || draft.attributes.withdrawn {
+                continue;
+            }
+            let query = EvidenceQuery {
+                kind: Some(ActKind::Screen),
+                participant: caller.participant().as_str().to_owned(),
+                subject: matter.screening_id.clone(),
+                ..EvidenceQuery::default()
+            };
+            if self.store.search_evidence(&query, None, 1).await?.is_empty() {
+                return Err(unknown_screening(index, &matter.screening_id));
+            }
+        }
+        Ok(())
     }
 
     fn authority(&self, caller: &Caller) -> Authority {
@@ -174,6 +201,18 @@ impl Gateway {
     }
 }
 
+fn unknown_screening(index: usize, id: &str) -> Refused {
+    let text = Text::new(
+        format!("没有答复本单位的审单结果 {id}；请核对，或不填 screening_id"),
+        format!("no screening {id} was answered to you: check the id, or leave it out"),
+    );
+    let field = format!("records[{index}].export_action.screening_id");
+    Refused {
+        violations: vec![Violation { field, reason: "UNKNOWN_SCREENING", text: text.clone() }],
+        ..Refused::new(Class::FailedPrecondition, "UNKNOWN_SCREENING", text.zh, text.en)
+    }
+}
+
 /// The rights of one caller at one moment, each asked for once.
 struct PublishRights<'a> {
     gateway: &'a Gateway,
@@ -201,7 +240,8 @@ impl PublishRights<'_> {
 /// A refused batch; every item is listed. `PERMISSION_DENIED` when all are steps of another authority; `FAILED_PRECONDITION` when all ask for what the records that stand do not allow, whoever
 /// asks how often; `ABORTED` when one lost a race or knew an older revision: reading again and publishing anew may help.
 fn refuse_batch(items: Vec<RefusedItem>) -> Refused {
-    let never = ["NOT_COMPETENT", "ILLEGAL_STEP", "KIND_CHANGED", "NONCONFORMITY_CHANGED", "UNKNOWN_NONCONFORMITY"];
+    let never =
+        ["UNKNOWN_REFERENCE", "NOT_COMPETENT", "ILLEGAL_STEP", "KIND_CHANGED", "NONCONFORMITY_CHANGED", "UNKNOWN_NONCONFORMITY"];
     let class = if items.iter().all(|item| item.reason == "NOT_COMPETENT") {
         Class::PermissionDenied
     } else if items.iter().all(|item| never.contains(&item.reason)) {

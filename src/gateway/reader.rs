@@ -21,6 +21,7 @@ use crate::{
         draft::{Codec, StoredRecord},
         enterprise_file::{Filed, NonconformityStatus, TakenStep},
         feeds::{Feed, SectionName},
+        flow::Flow,
         grants::{Action, Denied, Permit, Register},
         ids::{Position, RecordId},
         life_cycle::Step,
@@ -31,6 +32,9 @@ use crate::{
 
 /// Most dispositions read for one answer.
 const MAX_DISPOSITIONS: usize = 20_000;
+
+/// A disposition that changes neither state nor track: what every recipient of dispositions may know of.
+const MEASURE: Step = Step::Change { state: None, track: None };
 
 /// What a reader needs.
 #[derive(Clone)]
@@ -134,11 +138,19 @@ impl Reader {
             dispositions.push((taken_up, filed));
         }
         dispositions.sort_unstable_by_key(|(taken_up, _)| *taken_up);
-        let dispositions = dispositions.into_iter().map(|(_, filed)| filed).collect();
+        let dispositions: Vec<Filed> = dispositions.into_iter().map(|(_, filed)| filed).collect();
+        let mut flows: HashMap<&RecordId, Flow> = HashMap::new();
+        for filed in &dispositions {
+            if let Matter::Disposition(matter) = &filed.content.matter {
+                let flow = flows.entry(&matter.nonconformity).or_default();
+                *flow = flow.then(Flow::of(matter));
+            }
+        }
         let mut by_record = HashMap::with_capacity(nonconformities.len());
         for stored in nonconformities {
             let steps = steps.remove(&stored.record_id).unwrap_or_default();
-            let status = NonconformityStatus::fold(stored, steps).map_err(|illegal| damage(stored, &illegal.text().en))?;
+            let mut status = NonconformityStatus::fold(stored, steps).map_err(|illegal| damage(stored, &illegal.text().en))?;
+            status.flow = flows.get(&stored.record_id).copied().unwrap_or_default();
             by_record.insert(stored.record_id.clone(), status);
         }
         Ok(Standings { by_record, dispositions })
@@ -221,7 +233,11 @@ impl Rights {
 
     /// The status as the caller may see it.
     pub(super) fn shown(&self, stored: &StoredRecord, status: &NonconformityStatus) -> NonconformityStatus {
-        status.clone().showing(|track, scope| self.show_track(&stored.attributes, track, scope))
+        let shown = status.clone().showing(|track, scope| self.show_track(&stored.attributes, track, scope));
+        let disposition = Attributes { kind: Kind::Disposition, step: Some(MEASURE), ..stored.attributes.clone() };
+        let restricted =
+            self.on(Feed::FailedProducts).is_some_and(|permit| permit.shows_of(SectionName::Restricted, &disposition));
+        if restricted { shown } else { shown.open() }
     }
 }
 

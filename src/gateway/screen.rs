@@ -3,7 +3,10 @@
 //!
 //! Usual cost: one read by subjects, and where something is found a second one for the dispositions. Nothing is scanned.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use arc_swap::ArcSwap;
 
@@ -24,18 +27,20 @@ use crate::domain::{
     evidence::ActKind,
     feeds::Feed,
     grants::Action,
-    ids::{Micros, Position},
+    ids::{Micros, Position, RecordId},
     life_cycle::State,
     records::{Kind, Matter},
     screening::{
-        Answer, AnswerBasis, Candidate, Declaration, Interest, Known, QualificationEntry, RULE_VERSION, Rules, ScreeningPolicy,
-        SurveyEntry, Verdict, evaluate,
+        Answer, AnswerBasis, Candidate, Consigned, Declaration, Interest, Known, QualificationEntry, RULE_VERSION, Rules,
+        ScreeningPolicy, SurveyEntry, Verdict, evaluate,
     },
     violation::Findings,
 };
 
 /// Most revisions gathered for one declaration. More is said as `DATA_TRUNCATED`, never passed over.
 const MAX_GATHERED: usize = 5_000;
+/// Most nonconformities looked up because a party received goods of their batch.
+const MAX_RECEIVED: usize = 200;
 /// Rounds of looking: what the declaration gives, what the survey adds to it, what that leads to.
 const MAX_ROUNDS: usize = 3;
 /// The feeds whose permit a screening needs.
@@ -134,19 +139,24 @@ impl ScreeningDesk {
             gathered.known.truncated |= records.len() >= MAX_GATHERED;
             asked.extend(new);
             for stored in records {
-                self.take(stored, &mut found, &mut gathered, rights)?;
+                self.take(stored, &interest, &mut found, &mut gathered, rights)?;
             }
             interest.learn(&gathered.known.surveys);
         }
+        gathered.known.truncated |= self.take_received(&mut found, as_of).await?;
         let mut candidates = std::mem::take(&mut found.nonconformities);
         candidates.retain(|filed| match &filed.content.matter {
-            Matter::Nonconformity(matter) => interest.concerns(matter, resolved(&filed.stored)),
+            Matter::Nonconformity(matter) => {
+                found.received.contains(&filed.stored.record_id) || interest.concerns(matter, resolved(&filed.stored))
+            }
             _ => false,
         });
         let stored: Vec<&StoredRecord> = candidates.iter().map(|filed| &filed.stored).collect();
         let standings = self.reader.standings(&stored, as_of).await?;
+        let mut consignees = consignees(&standings);
         for filed in candidates {
-            gathered.add_candidate(filed, &standings, rights);
+            let consignees = consignees.remove(&filed.stored.record_id).unwrap_or_default();
+            gathered.add_candidate(filed, &standings, consignees, rights);
         }
         gathered.known.candidates.sort_by_key(|candidate| candidate.record.position);
         gathered.known.surveys.sort_by_key(|entry| entry.record.position);
@@ -154,10 +164,36 @@ impl ScreeningDesk {
         Ok(gathered)
     }
 
+    /// Takes in the nonconformities of whose batch a party received goods; true when there are too many.
+    async fn take_received(&self, found: &mut Found, as_of: Position) -> Result<bool, Refused> {
+        let missing: Vec<RecordId> = {
+            let known: BTreeSet<&RecordId> = found.nonconformities.iter().map(|filed| &filed.stored.record_id).collect();
+            found.received.iter().filter(|id| !known.contains(id)).cloned().collect()
+        };
+        for id in missing.iter().take(MAX_RECEIVED) {
+            let stored = self.reader.store.record(id, None, as_of).await?;
+            if let Some(stored) = stored.filter(|stored| !stored.attributes.withdrawn) {
+                found.nonconformities.push(self.reader.file(stored)?);
+            }
+        }
+        Ok(missing.len() > MAX_RECEIVED)
+    }
+
     /// Takes in one revision, once.
-    fn take(&self, stored: StoredRecord, found: &mut Found, gathered: &mut Gathered, rights: &Rights) -> Result<(), Refused> {
-        let kind = stored.attributes.kind;
-        let of_use = matches!(kind, Kind::Nonconformity | Kind::EnterpriseSurvey | Kind::ExportQualification);
+    fn take(
+        &self,
+        stored: StoredRecord,
+        interest: &Interest<'_>,
+        found: &mut Found,
+        gathered: &mut Gathered,
+        rights: &Rights,
+    ) -> Result<(), Refused> {
+        let of_use = match stored.attributes.kind {
+            Kind::Nonconformity | Kind::EnterpriseSurvey | Kind::ExportQualification => true,
+            // Consignees stand in the restricted section.
+            Kind::Disposition => stored.sections.restricted.is_some(),
+            _ => false,
+        };
         if !of_use || stored.attributes.withdrawn || !found.seen.insert(stored.position) {
             return Ok(());
         }
@@ -169,10 +205,26 @@ impl ScreeningDesk {
                 gathered.known.qualifications.extend(QualificationEntry::read(record, qualification));
             }
             Matter::Nonconformity(_) => found.nonconformities.push(filed),
+            Matter::Disposition(matter) if interest.received(matter) => {
+                found.received.insert(matter.nonconformity.clone());
+            }
             _ => {}
         }
         Ok(())
     }
+}
+
+/// Who received goods of which nonconformity's batch.
+fn consignees(standings: &Standings) -> HashMap<RecordId, Vec<Consigned>> {
+    let mut consignees: HashMap<RecordId, Vec<Consigned>> = HashMap::new();
+    for filed in &standings.dispositions {
+        if let Matter::Disposition(matter) = &filed.content.matter
+            && !matter.consignees.is_empty()
+        {
+            consignees.entry(matter.nonconformity.clone()).or_default().extend(Consigned::of(matter));
+        }
+    }
+    consignees
 }
 
 /// Revisions met so far.
@@ -180,6 +232,8 @@ impl ScreeningDesk {
 struct Found {
     seen: BTreeSet<Position>,
     nonconformities: Vec<Filed>,
+    /// Nonconformities of whose batch a party received goods.
+    received: BTreeSet<RecordId>,
 }
 
 /// What is known, and the digests that evidence will name.
@@ -190,7 +244,7 @@ struct Gathered {
 }
 
 impl Gathered {
-    fn add_candidate(&mut self, filed: Filed, standings: &Standings, rights: &Rights) {
+    fn add_candidate(&mut self, filed: Filed, standings: &Standings, consignees: Vec<Consigned>, rights: &Rights) {
         let Some(status) = standings.by_record.get(&filed.stored.record_id) else { return };
         if !rights.admit(&filed.stored, Some(status)) {
             return;
@@ -201,7 +255,7 @@ impl Gathered {
         let cleared_on = (status.standing.state == State::Cleared).then(|| standings.set_on(status)).flatten();
         let standing = rights.shown(&filed.stored, status).standing;
         self.digests.push((filed.stored.position, filed.stored.digest));
-        self.known.candidates.push(Candidate { record, matter: *matter, resolved, standing, cleared_on });
+        self.known.candidates.push(Candidate { record, matter: *matter, resolved, standing, cleared_on, consignees });
     }
 }
 

@@ -4,6 +4,7 @@ use super::envelope;
 use crate::{
     domain::{
         enterprise_file::{EnterpriseFile, NonconformityStatus, Shown},
+        flow::Flow,
         records::Token as _,
         screening::AnswerBasis,
     },
@@ -38,6 +39,19 @@ pub fn enterprise(file: &EnterpriseFile) -> proto::EnterpriseFile {
     }
 }
 
+/// Where a batch went.
+fn flow(flow: Flow) -> proto::Flow {
+    let differences = flow.differences();
+    proto::Flow {
+        made: flow.made,
+        sold: flow.sold,
+        recovered: flow.recovered,
+        consigned: flow.consigned,
+        differences_zh: differences.iter().map(|(_, text)| text.zh.clone()).collect(),
+        differences_en: differences.into_iter().map(|(_, text)| text.en).collect(),
+    }
+}
+
 /// Where a nonconformity stands.
 pub fn status(status: &NonconformityStatus) -> proto::NonconformityStatus {
     let tracks = status.standing.open_tracks.iter().map(|(track, scope)| format!("{}:{}", track.token(), scope.token()));
@@ -47,5 +61,6 @@ pub fn status(status: &NonconformityStatus) -> proto::NonconformityStatus {
         state_zh: status.standing.state.name_zh().to_owned(),
         since_position: status.since,
         open_tracks: tracks.collect(),
+        flow: (!status.flow.is_empty()).then(|| flow(status.flow)),
     }
 }

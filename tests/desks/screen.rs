@@ -5,7 +5,10 @@ use tongbao::{
         dates::CivilDate,
         evidence::ActKind,
         life_cycle::State,
-        records::{Attribution, Content, Matter, Nonconformity, Party, TrackChange, TrackKind, TrackScope, TrackStep, examples},
+        records::{
+            Attribution, Consignee, Content, Disposition, Matter, Nonconformity, Party, TrackChange, TrackKind, TrackScope,
+            TrackStep, examples,
+        },
         screening::{ClaimedStandard, Declaration, DeclarationItem, DeclaredCode, DeclaredParty, RuleId, Verdict},
     },
     gateway::{
@@ -86,7 +89,7 @@ async fn an_answer_is_recorded_before_it_leaves() {
     let screened = screen(&house, &declaration(5)).await;
     let entry = house.evidence(screened.basis.evidence_index).await;
     assert_eq!((entry.kind, entry.participant.as_str()), (ActKind::Screen, "gacc"));
-    assert_eq!(entry.subjects, [&screened.screening_id, "222920200000000001", "rules:2020.51-1", "regime:off"]);
+    assert_eq!(entry.subjects, [&screened.screening_id, "222920200000000001", "rules:2020.51-2", "regime:off"]);
     assert_eq!(entry.positions.iter().map(|range| (range.first, range.last)).collect::<Vec<_>>(), [(position, position)]);
     assert!(entry.records_root.is_some());
     assert!(entry.counts.contains(&("HOLD".to_owned(), 1)));
@@ -244,4 +247,44 @@ async fn what_cannot_be_recorded_is_not_answered() {
     assert_eq!(refused.class, Class::Unavailable);
     let refused = house.pull.enterprise(&caller("gacc"), examples::credit_code(5), &asking()).await.expect_err("none");
     assert_eq!(refused.class, Class::Unavailable);
+}
+
+#[tokio::test]
+async fn who_received_the_batch_is_found_and_not_named() {
+    let house = House::open().await;
+    house.attest().await;
+    house.publish("amr-330000/n", publishable(examples::nonconformity(5))).await;
+    let buyer = examples::credit_code(6);
+    let party = Party { name: "示例收货贸易有限公司".into(), credit_code: Some(buyer), ..Party::default() };
+    let delivered = Disposition {
+        consignees: vec![Consignee { party, quantity: Some(5_000), delivered_on: None }],
+        ..examples::disposition(id("amr-330000/n"), State::Confirmed, State::Ordered)
+    };
+    house.publish("amr-330000/d", Matter::Disposition(Box::new(delivered))).await;
+    let declared = |batch: &str| {
+        let mut declaration = declaration(5);
+        declaration.maker = DeclaredParty::default();
+        declaration.producing_or_selling_unit = DeclaredParty::default();
+        declaration.exporter = DeclaredParty { name: String::new(), code: DeclaredCode::read(buyer.as_str()), region: None };
+        declaration.items[0].batch = batch.to_owned();
+        declaration.items[0].brand = String::new();
+        declaration
+    };
+    let batch = examples::nonconformity(5).batch;
+    let screened = screen(&house, &declared(&batch)).await;
+    assert!(rules(&screened).contains(&RuleId::ConsigneeBatchHold), "{:?}", screened.answer);
+    assert_eq!(screened.answer.verdict, Verdict::Hold);
+    // By the restricted section alone, of which customs hear no word.
+    let words: String = screened.answer.items[0].reasons.iter().map(|reason| reason.text.zh.clone()).collect();
+    assert!(!words.contains("示例收货") && !words.contains("5000") && words.contains("amr-330000/n"), "{words}");
+    let other = screen(&house, &declared("ANOTHER")).await;
+    assert!(rules(&other).contains(&RuleId::ConsigneeReview), "{:?}", other.answer);
+
+    let (file, _) = house.pull.enterprise(&caller("gacc"), examples::credit_code(5), &asking()).await.expect("a file");
+    let flow = file.nonconformities[0].flow;
+    assert_eq!((flow.sold, flow.consigned), (Some(12_000), None), "consignees are restricted");
+    let regulator = house.pull.enterprise(&caller("amr-330000"), examples::credit_code(5), &asking()).await.expect("a file").0;
+    let flow = regulator.nonconformities[0].flow;
+    assert_eq!(flow.consigned, Some(5_000));
+    assert!(flow.differences()[0].1.en.contains("7000 are not traced"), "{flow:?}");
 }

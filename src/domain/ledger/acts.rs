@@ -145,7 +145,7 @@ pub struct RefusedItem {
     /// Its id.
     pub record_id: RecordId,
     /// Stable token: `CONTENT_CONFLICT`, `REVISION_GAP`, `KIND_CHANGED`, `ILLEGAL_STEP`, `UNKNOWN_NONCONFORMITY`,
-    /// `NONCONFORMITY_CHANGED`, `NOT_COMPETENT`.
+    /// `NONCONFORMITY_CHANGED`, `NOT_COMPETENT`, `UNKNOWN_REFERENCE`.
     pub reason: &'static str,
     /// In words, naming what stands and what was asked.
     pub text: Text,

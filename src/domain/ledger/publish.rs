@@ -15,7 +15,7 @@ use crate::domain::{
     draft::{Draft, OrderKey, Resolution, StoredRecord},
     ids::{Micros, ParticipantId, Position, RecordId, Revision},
     life_cycle::{self, Authority, Proceeding, State, Step},
-    records::{Disposition, Kind, Matter},
+    records::{Disposition, Kind, Matter, RecordReference},
 };
 
 /// What a batch does, laid over what stands: nothing of it is seen outside before the whole batch is accepted.
@@ -227,6 +227,11 @@ impl<'a> Publishing<'a> {
         let mut subjects = draft.subjects.clone();
         let mut content = std::borrow::Cow::Borrowed(&draft.content);
         let mut resolution = None;
+        match &draft.content.matter {
+            Matter::ExportAction(matter) => self.check_references(index, draft, &matter.records)?,
+            Matter::UrgentNotice(matter) => self.check_references(index, draft, &matter.records)?,
+            _ => {}
+        }
         if let Matter::Nonconformity(matter) = &draft.content.matter {
             if let Some(before) = before {
                 self.check_beginning(index, draft, before)?;
@@ -252,6 +257,20 @@ impl<'a> Publishing<'a> {
     fn proceeding(&self, nonconformity: &RecordId, attributes: &Attributes) -> Proceeding {
         let registered = attributes.credit_code.and_then(|code| code.region()).filter(|region| region.is_known());
         Proceeding { is_own: nonconformity.namespace() == self.publisher.as_str(), region: attributes.region, registered }
+    }
+
+    /// What is referred to stands under that revision at that position. A withdrawal refers to nothing any more.
+    fn check_references(&self, index: usize, draft: &Draft, references: &[RecordReference]) -> Item<()> {
+        if draft.attributes.withdrawn {
+            return Ok(());
+        }
+        for reference in references {
+            let stands = self.revision(&reference.record_id, reference.revision);
+            if stands.is_none_or(|stands| reference.position != stands.position) {
+                return Err(refusals::unknown_reference(index, &draft.record_id, reference));
+            }
+        }
+        Ok(())
     }
 
     /// A corrected beginning must leave the steps already taken possible.

@@ -15,7 +15,7 @@ use crate::domain::{
     feeds::Feed,
     ids::{Micros, ParticipantId, Position, RecordId, Revision},
     life_cycle::Step,
-    records::{Kind, Matter},
+    records::{Kind, Matter, RecordReference},
     regions::Region,
 };
 
@@ -25,7 +25,7 @@ pub type AttestationKey = (ParticipantId, Feed, Option<Region>);
 /// What must be read, under the head lock, before a group can be decided. Sets: each thing is asked for once.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Needs {
-    /// Records published, and nonconformities that dispositions speak of.
+    /// Records published, nonconformities that dispositions speak of, and what is referred to.
     pub records: HashSet<RecordId>,
     /// Revisions asked for by number; needed where the record stands at or above that number.
     pub revisions: HashSet<(RecordId, Revision)>,
@@ -88,7 +88,16 @@ impl Needs {
                 self.records.insert(matter.nonconformity.clone());
                 self.chains.insert(matter.nonconformity.clone());
             }
+            Matter::ExportAction(matter) => self.add_references(&matter.records),
+            Matter::UrgentNotice(matter) => self.add_references(&matter.records),
             _ => {}
+        }
+    }
+
+    fn add_references(&mut self, references: &[RecordReference]) {
+        for reference in references {
+            self.records.insert(reference.record_id.clone());
+            self.revisions.insert((reference.record_id.clone(), reference.revision));
         }
     }
 }

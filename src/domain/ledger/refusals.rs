@@ -4,7 +4,7 @@ use super::acts::RefusedItem;
 use crate::domain::{
     ids::{RecordId, Revision},
     life_cycle::{IllegalStep, NotCompetent},
-    records::Kind,
+    records::{Kind, RecordReference},
     violation::Text,
 };
 
@@ -66,6 +66,17 @@ pub(super) fn illegal_step(index: usize, id: &RecordId, illegal: IllegalStep) ->
 pub(super) fn not_competent(index: usize, id: &RecordId, lacking: NotCompetent) -> RefusedItem {
     let text = lacking.text();
     RefusedItem { index, record_id: id.clone(), reason: "NOT_COMPETENT", text }
+}
+
+pub(super) fn unknown_reference(index: usize, id: &RecordId, reference: &RecordReference) -> RefusedItem {
+    let RecordReference { record_id, revision, position } = reference;
+    item(
+        index,
+        id,
+        "UNKNOWN_REFERENCE",
+        format!("{id} 所引用的 {record_id} 第 {revision} 版（位置 {position}）不存在；请核对编号、版次和位置"),
+        format!("{id} refers to {record_id} revision {revision} at position {position}, which is not there: check all three"),
+    )
 }
 
 pub(super) fn unknown_nonconformity(index: usize, id: &RecordId, named: &RecordId, found: Target) -> RefusedItem {

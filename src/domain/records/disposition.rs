@@ -7,6 +7,7 @@ use super::{
 };
 use crate::domain::{
     dates::CivilDate,
+    flow::Flow,
     ids::RecordId,
     life_cycle::State,
     violation::{Findings, Text},
@@ -121,7 +122,7 @@ impl Disposition {
         );
         self.check_says_something(findings);
         self.check_dates(context, findings);
-        self.check_quantities(findings);
+        Self::check_quantities(findings, Flow::of(self));
         check::list(findings, "consignees", self.consignees.len());
         for (index, consignee) in self.consignees.iter().enumerate().take(check::LIST_LIMIT) {
             findings.within_index("consignees", index, |findings| {
@@ -161,16 +162,9 @@ impl Disposition {
         }
     }
 
-    fn check_quantities(&self, findings: &mut Findings) {
-        let more = |part: Option<u64>, whole: Option<u64>| matches!((part, whole), (Some(part), Some(whole)) if part > whole);
-        for (field, part, whole) in [
-            ("quantity_sold", self.quantity_sold, self.quantity_made),
-            ("quantity_recovered", self.quantity_recovered, self.quantity_sold),
-        ] {
-            if more(part, whole) {
-                let text = Text::new("大于其所属的数量；请核对", "is more than the quantity it is a part of; check both");
-                findings.remark(field, "QUANTITIES_DIFFER", text);
-            }
+    fn check_quantities(findings: &mut Findings, flow: Flow) {
+        for (field, text) in flow.differences() {
+            findings.remark(field, "QUANTITIES_DIFFER", text);
         }
     }
 }

@@ -241,6 +241,12 @@ impl Bench<'_> {
         if sample_counts && self.parties.sold_the_sample(candidate) {
             reasons.say(RuleId::SampledSellerReview, Some(&candidate.record), &places);
         }
+        if sample_counts && self.parties.received(candidate) {
+            let held = effect.holds() || effect == Effect::Cleared;
+            let same_batch = product == ProductMatch::SameBatch && !self.parties.maker_is_another(candidate);
+            let rule = if held && same_batch { RuleId::ConsigneeBatchHold } else { RuleId::ConsigneeReview };
+            reasons.say(rule, Some(&candidate.record), &places);
+        }
     }
 
     /// Last, so that a HOLD found in stale data stays HOLD and carries this reason beside it as its flag.

@@ -7,7 +7,12 @@ use super::{
     known::{NameKeys, SurveyEntry},
     product_match::Goods,
 };
-use crate::domain::{attributes::SubjectKey, credit_code::CreditCode, names::normalise_text, records::Nonconformity};
+use crate::domain::{
+    attributes::SubjectKey,
+    credit_code::CreditCode,
+    names::normalise_text,
+    records::{Disposition, Nonconformity},
+};
 
 /// Everything a declaration gives to look by; grows by what the survey knows of its parties.
 #[derive(Debug, Clone)]
@@ -59,16 +64,24 @@ impl<'a> Interest<'a> {
         codes.chain(names).chain(goods).collect()
     }
 
+    /// True when one of the parties received goods by this disposition.
+    #[must_use]
+    pub fn received(&self, disposition: &Disposition) -> bool {
+        disposition.consignees.iter().any(|consignee| self.names_party(&consignee.party.name, consignee.party.credit_code))
+    }
+
+    fn names_party(&self, name: &str, code: Option<CreditCode>) -> bool {
+        code.is_some_and(|code| self.codes.contains(&code)) || {
+            let name = NameKeys::of(name);
+            self.names.iter().any(|own| own.equals(&name))
+        }
+    }
+
     /// True when a nonconformity found under one of the keys may matter. Keys collide, and records move away from them; brand and
     /// batch are shared by many, and count alone only together.
     #[must_use]
     pub fn concerns(&self, record: &Nonconformity, resolved: Option<CreditCode>) -> bool {
-        let party = |name: &str, code: Option<CreditCode>| {
-            code.is_some_and(|code| self.codes.contains(&code)) || {
-                let name = NameKeys::of(name);
-                self.names.iter().any(|own| own.equals(&name))
-            }
-        };
+        let party = |name: &str, code: Option<CreditCode>| self.names_party(name, code);
         party(&record.producer.name, record.producer.credit_code.or(resolved))
             || record.sampled_party.as_ref().is_some_and(|seller| party(&seller.name, seller.credit_code))
             || {

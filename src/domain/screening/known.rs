@@ -7,7 +7,7 @@ use crate::domain::{
     life_cycle::{Standing, State},
     names::{form_key, strict_key},
     products::ProductKind,
-    records::{Attribution, EnterpriseSurvey, ExportQualification, Nonconformity, Party, RecordReference, Role},
+    records::{Attribution, Disposition, EnterpriseSurvey, ExportQualification, Nonconformity, Party, RecordReference, Role},
     regions::Region,
 };
 
@@ -24,6 +24,26 @@ pub struct Candidate {
     pub standing: Standing,
     /// Day of the clearance, for a cleared one; `None` = not known.
     pub cleared_on: Option<CivilDate>,
+    /// Who received goods of the batch. Reasons never say who: consignees are restricted.
+    pub consignees: Vec<Consigned>,
+}
+
+/// Who received goods of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Consigned {
+    /// Code, if given.
+    pub code: Option<CreditCode>,
+    /// Name.
+    pub name: NameKeys,
+}
+
+impl Consigned {
+    /// The consignees of a disposition.
+    #[must_use]
+    pub fn of(disposition: &Disposition) -> Vec<Self> {
+        let party = |party: &Party| Self { code: party.credit_code, name: NameKeys::of(&party.name) };
+        disposition.consignees.iter().map(|consignee| party(&consignee.party)).collect()
+    }
 }
 
 impl Candidate {

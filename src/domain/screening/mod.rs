@@ -38,7 +38,7 @@ pub use declaration::{
 pub use evaluate::{ScreeningPolicy, evaluate};
 pub use goods::{GoodsGate, GoodsPrefix};
 pub use interest::Interest;
-pub use known::{Candidate, Known, NameKeys, QualificationEntry, SurveyEntry};
+pub use known::{Candidate, Consigned, Known, NameKeys, QualificationEntry, SurveyEntry};
 pub use parties::{Maker, MakerSource, PartyMatch};
 pub use product_match::ProductMatch;
 pub use regime::{RegimeRow, Regimes};

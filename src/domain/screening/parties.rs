@@ -73,6 +73,8 @@ struct Identity {
     code: Option<CreditCode>,
     names: Vec<NameKeys>,
     is_maker: bool,
+    /// It exports, or it produces or sells.
+    trades: bool,
 }
 
 /// The parties of a declaration, ready to compare with any number of records.
@@ -95,7 +97,7 @@ impl Parties {
                 let code = party.code.code().or(resolved);
                 let surveyed = known.surveys.iter().filter(|entry| Some(entry.code) == code).map(|entry| entry.name.clone());
                 let names = std::iter::once(NameKeys::of(&party.name)).chain(surveyed).collect();
-                Identity { code, names, is_maker: code.is_some() && code == maker_code }
+                Identity { code, names, is_maker: code.is_some() && code == maker_code, trades: role != "maker" }
             })
             .collect();
         Self { maker, identities }
@@ -112,6 +114,22 @@ impl Parties {
             _ => identity.has_name(&name).then_some(PartyMatch::Name),
         };
         self.identities.iter().filter_map(compare).max()
+    }
+
+    /// True when the exporter or the producing or selling unit received goods of the batch.
+    pub(super) fn received(&self, candidate: &Candidate) -> bool {
+        let received = |identity: &Identity| {
+            candidate.consignees.iter().any(|consignee| match (identity.code, consignee.code) {
+                (Some(one), Some(other)) => one == other,
+                _ => identity.has_name(&consignee.name),
+            })
+        };
+        self.identities.iter().filter(|identity| identity.trades).any(received)
+    }
+
+    /// True when the maker is known to be another than the record's producer.
+    pub(super) fn maker_is_another(&self, candidate: &Candidate) -> bool {
+        matches!((&self.maker, candidate.code()), (Some(maker), Some(code)) if maker.code != code)
     }
 
     /// True when one of the parties is where the sample was taken.

@@ -9,7 +9,7 @@ use super::verdict::Verdict;
 use crate::domain::violation::Text;
 
 /// Version of the whole set of rules. Raised whenever an answer could change.
-pub const RULE_VERSION: &str = "2020.51-1";
+pub const RULE_VERSION: &str = "2020.51-2";
 
 /// One rule.
 #[derive(Debug, Clone, Copy)]
@@ -155,6 +155,12 @@ rules! {
     SampledSellerReview "SAMPLED_SELLER" 1 Review
         "申报中的企业是不合格记录 {record} 的被抽样（被监测）单位。"
         "A party of the declaration is where the sample of nonconformity {record} was taken."
+    ConsigneeBatchHold "CONSIGNEE_BATCH" 1 Hold
+        "申报中的发货人或生产销售单位收到过不合格记录 {record}（状态：{state}）所涉批次，本商品与该批次相同。"
+        "The exporter or the selling unit received goods of the batch of nonconformity {record} (state {state}), and these are of that batch."
+    ConsigneeReview "CONSIGNEE" 1 Review
+        "申报中的发货人或生产销售单位收到过不合格记录 {record}（状态：{state}）所涉批次的商品。"
+        "The exporter or the selling unit received goods of the batch of nonconformity {record} (state {state})."
     MedicalUseReview "MEDICAL_USE_CLAIMED" 1 Review
         "申报为医用，而生产企业在不合格记录 {record} 中（状态：{state}）。"
         "Medical use is claimed, while the producer stands in nonconformity {record} (state {state})."

@@ -1,9 +1,9 @@
 //! A declaration and what is known, put together from the words of the decision table. For tests.
 
 use super::{
-    Candidate, ClaimedStandard, Completeness, Declaration, DeclarationItem, DeclaredCode, DeclaredParty, FreshnessPolicy,
-    JointDeclaration, Known, NameKeys, QualificationEntry, RegimeRow, Regimes, RequiredPublisher, Rules, ScreeningPolicy,
-    SurveyEntry, answer::Answer, evaluate,
+    Candidate, ClaimedStandard, Completeness, Consigned, Declaration, DeclarationItem, DeclaredCode, DeclaredParty,
+    FreshnessPolicy, JointDeclaration, Known, NameKeys, QualificationEntry, RegimeRow, Regimes, RequiredPublisher, Rules,
+    ScreeningPolicy, SurveyEntry, answer::Answer, evaluate,
 };
 use crate::domain::{
     credit_code::CreditCode,
@@ -26,6 +26,8 @@ const MAKER: &str = "91330106PDY00001XL";
 const MAKER_NAME: &str = "杭州安泰口罩有限公司";
 const OTHER: &str = "91440106PDY000028F";
 const SELLER: &str = "91330106PDY000036F";
+const SELLER_ELSEWHERE: &str = "91330106PDY0000525";
+const CONSIGNEE: &str = "91330106PDY000044A";
 
 /// One row of the decision table, in its own words.
 #[derive(Debug, Clone)]
@@ -150,10 +152,19 @@ impl Scene {
             }
             "代码错误" => declaration.maker = party(MAKER_NAME, "91330106PDY00001XM"),
             "无" => declaration.producing_or_selling_unit = party("", "NO"),
+            "未申报生产单位；发货人是收货单位" => declaration.exporter = party("", CONSIGNEE),
+            "未申报生产单位；生产销售单位与收货单位同名" => {
+                declaration.producing_or_selling_unit = party("宁波收货贸易有限公司", "");
+            }
+            "未申报生产单位；发货人与收货单位同名代码不同" => {
+                declaration.exporter = party("宁波收货贸易有限公司", SELLER_ELSEWHERE);
+            }
+            "收货单位是生产单位" => declaration.maker = party("", CONSIGNEE),
             other => {
                 declaration.maker = party("广州另一家口罩有限公司", OTHER);
                 match other {
                     "另一家企业" => {}
+                    "另一家企业；发货人是收货单位" => declaration.exporter = party("", CONSIGNEE),
                     "另一家企业；发货人在名单中" => declaration.exporter = unit(),
                     "另一家企业；发货人是被抽样单位" => declaration.exporter = party("", SELLER),
                     "另一家企业；发货人与被抽样单位同名" => {
@@ -297,6 +308,9 @@ impl Scene {
             matter: self.nonconformity(producer, attribution),
             resolved: resolved.map(code),
             standing: Standing { state: self.state, open_tracks: self.open_tracks() },
+            consignees: vec![Consigned {
+                code: CreditCode::parse(CONSIGNEE).ok(), name: NameKeys::of("宁波收货贸易有限公司")
+            }],
             cleared_on: (self.state == State::Cleared).then(|| day("2020-07-01")),
         })
     }

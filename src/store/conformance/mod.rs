@@ -55,6 +55,7 @@ macro_rules! every_case {
                 the_same_content_is_a_duplicate
                 other_content_is_the_next_revision
                 a_given_revision_is_checked
+                what_is_referred_to_must_stand
                 the_kind_never_changes
                 a_batch_lists_every_conflict_and_writes_nothing
                 a_record_twice_in_a_batch_works_in_order

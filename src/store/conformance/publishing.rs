@@ -4,12 +4,13 @@ use super::{Home, harness::*};
 use crate::domain::{
     draft::{Draft, StoredRecord},
     evidence::{ActKind, read_entry},
+    ids::RecordId,
     ledger::{Act, Change, Outcome, Publish, Refusal},
     life_cycle::{
         Authority,
         State::{Ceased, Confirmed, Ordered, Rechecking},
     },
-    records::{Kind, Matter, examples},
+    records::{Kind, Matter, RecordReference, examples},
 };
 
 pub(crate) async fn a_record_is_published_and_read_back(home: &impl Home) {
@@ -246,4 +247,26 @@ fn any_batch(dice: &mut Dice) -> Vec<Draft> {
             if dice.below(6) == 0 { numbered(draft, dice.below(4) as u32) } else { draft }
         })
         .collect()
+}
+
+pub(crate) async fn what_is_referred_to_must_stand(home: &impl Home) {
+    let ledger = Ledger::open(home).await;
+    ledger.publish(vec![nonconformity(1)]).await;
+    let id = nonconformity(1).record_id;
+    let action =
+        |reference: RecordReference| draft("a/1", Matter::ExportAction(Box::new(examples::export_action(4, vec![reference]))));
+    let reference = |revision, position| RecordReference { record_id: id.clone(), revision, position };
+    for wrong in [reference(2, 1), reference(0, 1), reference(1, 2)] {
+        let refused = ledger.refused(vec![action(wrong)]).await;
+        assert_eq!(refused[0].reason, "UNKNOWN_REFERENCE");
+    }
+    let nowhere = RecordId::parse("amr-330000/none").expect("an id");
+    let missing = RecordReference { record_id: nowhere, revision: 1, position: 0 };
+    assert_eq!(ledger.refused(vec![action(missing)]).await[0].reason, "UNKNOWN_REFERENCE");
+    ledger.publish(vec![action(reference(1, 1))]).await;
+    // An earlier revision may be meant too: that is what was acted on.
+    ledger.publish(vec![corrected(1, "乙所")]).await;
+    assert!(ledger.publish(vec![action(reference(1, 1))]).await[0].duplicate);
+    ledger.publish(vec![action(reference(2, 3))]).await;
+    ledger.is_sound().await;
 }
