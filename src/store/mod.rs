@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use crate::domain::{
     attributes::SubjectKey,
     credit_code::CreditCode,
-    delivery::{DeadLetter, SubscriptionKey, SubscriptionState},
+    delivery::{BlockSummary, DeadLetter, SubscriptionKey, SubscriptionState},
     draft::{OrderKey, StoredRecord},
     evidence::ActKind,
     feeds::Feed,
@@ -150,6 +150,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// Positions in `first..=last` whose record has a later revision at or below `upto`.
     async fn superseded(&self, first: Position, last: Position, upto: Position) -> Result<Vec<Position>, StoreError>;
+
+    /// Summaries of full blocks from block `first` on, ascending, at most `limit`. A block may be missing: then it has to be read.
+    /// `with_codes`: with the sets of credit codes, which are the largest part of them.
+    async fn summaries(&self, first: u64, limit: usize, with_codes: bool) -> Result<Vec<(u64, BlockSummary)>, StoreError>;
 
     /// Last position committed at or before `time`; 0 = none.
     async fn position_at(&self, time: Micros) -> Result<Position, StoreError>;

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use tongbao::{
     domain::{
         attributes::SubjectKey,
-        delivery::{DeadLetter, SubscriptionKey, SubscriptionState},
+        delivery::{BlockSummary, DeadLetter, SubscriptionKey, SubscriptionState},
         draft::{OrderKey, StoredRecord},
         ids::{Micros, ParticipantId, Position, RecordId, Revision},
         ledger::{Act, Attestation, Committed, Head},
@@ -118,6 +118,10 @@ impl Store for FaultyStore {
 
     async fn superseded(&self, first: Position, last: Position, upto: Position) -> Result<Vec<Position>, StoreError> {
         self.inner.superseded(first, last, upto).await
+    }
+
+    async fn summaries(&self, first: u64, limit: usize, with_codes: bool) -> Result<Vec<(u64, BlockSummary)>, StoreError> {
+        self.inner.summaries(first, limit, with_codes).await
     }
 
     async fn position_at(&self, time: Micros) -> Result<Position, StoreError> {

@@ -64,7 +64,7 @@ impl Filter {
         asks_for(current) || previous.is_some_and(asks_for)
     }
 
-    fn admits_state(&self, attributes: &Attributes) -> bool {
+    pub(super) fn admits_state(&self, attributes: &Attributes) -> bool {
         self.states.is_empty()
             || match attributes.step {
                 None => false,

@@ -7,6 +7,7 @@
 
 mod ack;
 mod administer;
+mod block;
 mod change;
 mod engine;
 mod failure;
@@ -34,6 +35,7 @@ mod tests;
 mod withheld;
 
 pub use administer::Target;
+pub use block::{BLOCK_POSITIONS, BlockSummary, DamagedSummary, block_of, last_of_block};
 pub use engine::{Bounds, Engine};
 pub use filter::{Marks, is_recall};
 pub use lag::{Backlog, Lag, Oldest};

@@ -131,6 +131,12 @@ impl Permit {
         self.any(attributes, None, |_| true)
     }
 
+    /// True when every revision of this kind, step and publication may be disclosed, whatever else it says.
+    #[must_use]
+    pub fn admits_all(&self, like: &Attributes) -> bool {
+        self.any(like, None, |clause| clause.scope.is_everything())
+    }
+
     /// As [`Permit::admits`], for a reader who knows where the nonconformity stands now: one that began as `detected` may be read by
     /// all recipients once it is notified.
     #[must_use]

@@ -8,6 +8,7 @@ mod commits;
 mod host;
 mod hosts;
 mod numbers;
+mod passing;
 mod reading;
 mod rights;
 mod rows;

@@ -2,10 +2,15 @@
 
 use std::sync::Arc;
 
-use super::{super::shared::SharedRecord, hosts::HostParts, rights::Rights};
+use super::{
+    super::shared::SharedRecord,
+    hosts::HostParts,
+    passing::{holds_nothing, pass_over},
+    rights::Rights,
+};
 use crate::{
     domain::{
-        delivery::{Candidate, SubscriptionRow, Want, is_recall},
+        delivery::{Candidate, SubscriptionRow, Want, block_of, is_recall},
         draft::OrderKey,
         ids::Position,
     },
@@ -62,9 +67,15 @@ impl Reader {
 
     async fn scan(&self, after: Position, upto: Position, max: usize) -> Result<Reading, StoreError> {
         let (mut reached, mut rows, mut withheld) = (after, Vec::new(), Vec::new());
-        let end = upto.min(after + SCAN_POSITIONS);
-        while reached < end && rows.len() < max {
+        let (mut left, mut block) = (SCAN_POSITIONS, None);
+        while reached < upto && rows.len() < max && left > 0 {
+            if block != Some(block_of(reached + 1)) {
+                reached = self.pass_over(reached, upto).await?;
+                block = Some(block_of(reached + 1));
+            }
+            let end = upto.min(reached + left);
             let records = self.parts.pages.after(reached, end).await?;
+            left = left.saturating_sub(records.len() as u64);
             let Some(last) = records.last() else { break };
             let skip = self.superseded(reached + 1, last.position).await?;
             for record in &records {
@@ -83,6 +94,14 @@ impl Reader {
             }
         }
         Ok(Reading::Scanned { after, upto: reached, rows, withheld })
+    }
+
+    /// Passes over what the summaries of blocks say holds nothing.
+    async fn pass_over(&self, after: Position, upto: Position) -> Result<Position, StoreError> {
+        let (store, filter) = (&self.parts.store, &self.row.spec.filter);
+        let with_codes = !filter.credit_codes.is_empty();
+        let read = |first, limit| store.summaries(first, limit, with_codes);
+        pass_over(after, upto, read, |summary| holds_nothing(summary, filter, &self.rights)).await
     }
 
     async fn of_key(&self, order_key: OrderKey, after: Position, upto: Position, max: usize) -> Result<Reading, StoreError> {

@@ -45,6 +45,11 @@ impl Rights {
         self.permit(attributes.feed()).is_some_and(|permit| permit.admits(attributes))
     }
 
+    /// True when every revision of this kind, step and publication may be handed out. `None` = the feed is not granted at all.
+    pub(super) fn admit_all(&self, like: &Attributes) -> Option<bool> {
+        self.permit(like.feed()).map(|permit| permit.admits_all(like))
+    }
+
     /// True when the restricted section goes with it.
     pub(super) fn show_restricted(&self, feed: Feed) -> bool {
         self.permit(feed).is_some_and(|permit| permit.shows(SectionName::Restricted))

@@ -24,6 +24,7 @@ mod rows;
 mod script;
 mod set_rows;
 mod subscriptions;
+mod summaries;
 mod tenure;
 #[cfg(test)]
 mod tests;
@@ -39,7 +40,7 @@ use self::{errors::Mapped as _, key_filters::Places, keys::order_subject};
 use super::{DeadLetterQuery, EvidenceQuery, Identity, PageBounds, RecordQuery, Store, StoreError, docket::DocketReads};
 use crate::domain::{
     attributes::SubjectKey,
-    delivery::{DeadLetter, SubscriptionKey, SubscriptionState},
+    delivery::{BlockSummary, DeadLetter, SubscriptionKey, SubscriptionState},
     draft::{OrderKey, StoredRecord},
     ids::{Micros, ParticipantId, Position, RecordId, Revision},
     ledger::{Act, Attestation, Committed, Head},
@@ -50,6 +51,7 @@ pub struct SqliteStore {
     identity: Identity,
     writer: Arc<writer::Writer>,
     emptying: emptying::Emptying,
+    summaries: summaries::Summaries,
     readers: SqlitePool,
     filters: Arc<key_filters::KeyFilters>,
     attested: attested::Attested,
@@ -93,6 +95,7 @@ impl Store for SqliteStore {
         changing.end();
         if let Ok(committed) = &committed {
             self.filters.passed(committed.head.position);
+            self.summaries.passed(committed.head.position);
         }
         committed
     }
@@ -130,6 +133,10 @@ impl Store for SqliteStore {
 
     async fn superseded(&self, first: Position, last: Position, upto: Position) -> Result<Vec<Position>, StoreError> {
         records::superseded(&mut *self.reader().await?, first, last, upto).await
+    }
+
+    async fn summaries(&self, first: u64, limit: usize, with_codes: bool) -> Result<Vec<(u64, BlockSummary)>, StoreError> {
+        summaries::read(&mut *self.reader().await?, first, limit, with_codes).await
     }
 
     async fn position_at(&self, time: Micros) -> Result<Position, StoreError> {
@@ -242,6 +249,7 @@ impl Store for SqliteStore {
     }
 
     async fn close(&self) {
+        self.summaries.close().await;
         self.readers.close().await;
         self.emptying.close().await;
         // Last, so that closing it empties the log into the file.

@@ -13,7 +13,8 @@ use sqlx::{
 };
 
 use super::{
-    Connection, SqliteStore, attested::Attested, emptying::Emptying, errors::Mapped as _, natural, tenure::Tenure, writer::Writer,
+    Connection, SqliteStore, attested::Attested, emptying::Emptying, errors::Mapped as _, natural, summaries::Summaries,
+    tenure::Tenure, writer::Writer,
 };
 use crate::{
     domain::evidence::Frontier,
@@ -21,10 +22,11 @@ use crate::{
 };
 
 /// Schemas of this program, rising.
-const MIGRATIONS: [(i64, &str, &str); 4] = [
+const MIGRATIONS: [(i64, &str, &str); 5] = [
     (1, "ledger", include_str!("../../../migrations/sqlite/0001_ledger.sql")),
     (2, "dead letter reasons", include_str!("../../../migrations/sqlite/0002_dead_letter_reasons.sql")),
     (3, "subscription administration", include_str!("../../../migrations/sqlite/0003_subscription_administration.sql")),
+    (5, "block summaries", include_str!("../../../migrations/sqlite/0005_block_summaries.sql")),
     (7, "docket", include_str!("../../../migrations/sqlite/0007_docket.sql")),
 ];
 
@@ -78,17 +80,21 @@ impl SqliteStore {
             .await
             .mapped()?;
         let emptying = Emptying::start(connection(path, EMPTIER_CACHE), writer.clone());
+        let summaries = Summaries::start(readers.clone(), writer.clone());
         let store = Self {
             identity,
             writer,
             emptying,
+            summaries,
             readers,
             filters: Arc::default(),
             attested: Attested::default(),
             crossings: AtomicU32::new(0),
             _tenure: tenure,
         };
-        store.filters.passed(store.head().await?.position);
+        let head = store.head().await?.position;
+        store.filters.passed(head);
+        store.summaries.passed(head);
         Ok(store)
     }
 

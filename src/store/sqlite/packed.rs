@@ -30,7 +30,7 @@ macro_rules! packed_text {
          coalesce(octet_length(v.provenance), -1), coalesce(octet_length(v.resolution), -1), octet_length(v.salts), \
          octet_length(v.digest), coalesce(octet_length(v.restricted), -1), octet_length(v.open)), \
          v.publisher, r.record_id, r.order_key, v.credit_code, v.name_key, v.previous, v.provenance, v.resolution, v.salts, \
-         v.digest, v.restricted, v.open)"
+         v.digest, v.restricted) || v.open"
     };
 }
 pub(super) use packed_text;
@@ -48,6 +48,37 @@ pub(super) fn stored_record(row: &SqliteRow) -> Result<StoredRecord, StoreError>
     let mut packed = Packed(bytes(row)?);
     let record = packed.record()?;
     if packed.0.is_empty() { Ok(record) } else { Err(unreadable()) }
+}
+
+/// What filters need of a revision and its predecessor, in the same way.
+macro_rules! attributes_text {
+    () => {
+        "concat(printf('%d,%d,%d,%d,%d,%d,%d,%d,', v.kind, v.published, coalesce(v.region, -1), v.product_kinds, v.failed_items, \
+         coalesce(v.step, -1), coalesce(octet_length(v.credit_code), -1), coalesce(octet_length(v.previous), -1)), \
+         v.credit_code, v.previous)"
+    };
+}
+pub(super) use attributes_text;
+
+/// Reads [`attributes_text`] of revisions one after the other, in the first column. Names and withdrawals are not in it.
+pub(super) fn stored_attributes(row: &SqliteRow) -> Result<Vec<(Attributes, Option<Attributes>)>, StoreError> {
+    let (mut packed, mut read) = (Packed(bytes(row)?), Vec::new());
+    while !packed.0.is_empty() {
+        let [kind, published, region, product_kinds, failed_items, step, code, previous] = packed.numbers()?;
+        let attributes = Attributes {
+            kind: parse_kind(kind)?,
+            withdrawn: false,
+            published: published != 0,
+            region: (region >= 0).then(|| parse_region(small(region)?)).transpose()?,
+            product_kinds: small(product_kinds)?,
+            failed_items: failed_items.cast_unsigned(),
+            step: (step >= 0).then(|| parse_step(small(step)?)).transpose()?,
+            credit_code: packed.text(code, parse_code)?,
+            name_key: String::new(),
+        };
+        read.push((attributes, packed.text(previous, decode)?));
+    }
+    Ok(read)
 }
 
 /// Reads records one after the other, in the first column.
@@ -113,7 +144,7 @@ impl Packed {
             self.numbers()?;
         let publisher = self.required(publisher, parse_participant)?;
         let record_id = self.required(record_id, parse_record_id)?;
-        let order_key = self.required(order_key, |text| Ok(OrderKey(text.to_owned())))?;
+        let order_key = self.required(order_key, |text| Ok(OrderKey(text.into())))?;
         let attributes = Attributes {
             kind: parse_kind(kind)?,
             withdrawn: withdrawn != 0,

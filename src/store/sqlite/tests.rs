@@ -13,6 +13,7 @@ use super::{Options, SqliteStore};
 use crate::{
     domain::{
         attributes::SubjectKey,
+        delivery::BlockSummary,
         draft::{OrderKey, StoredRecord},
         feeds::Feed,
         ids::Position,
@@ -127,7 +128,9 @@ async fn readings_use_indexes() {
     let home = TemporaryFile::fresh().await;
     Ledger::open(&home).await.publish((0..50).map(nonconformity).collect()).await;
     let mut connection = home.connect().await;
-    for (what, statement) in super::records::STATEMENTS.into_iter().chain(super::lookup::STATEMENTS) {
+    for (what, statement) in
+        super::records::STATEMENTS.into_iter().chain(super::lookup::STATEMENTS).chain(super::summaries::STATEMENTS)
+    {
         let explained = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
         let plan: Vec<String> = sqlx::query(explained)
             .fetch_all(&mut connection)
@@ -204,7 +207,7 @@ async fn lookups_find_all(ledger: &Ledger, last: Position) {
     let found = ledger.store.by_subjects(&[subject], head, 10).await.expect("read");
     assert_eq!(positions(found), [last, last + 1, last + 2]);
     assert_eq!(positions(ledger.store.by_subjects(&[subject], 100, 10).await.expect("read")), [1]);
-    let key = OrderKey(code.as_str().to_owned());
+    let key = OrderKey(code.as_str().into());
     assert_eq!(positions(ledger.store.page_of_key(&key, 0, head, 10).await.expect("read")), [1, last, last + 1, last + 2]);
     assert_eq!(
         positions(ledger.store.page_of_key(&key, 0, head, 2).await.expect("read")),
@@ -214,4 +217,51 @@ async fn lookups_find_all(ledger: &Ledger, last: Position) {
     assert_eq!(positions(ledger.store.page_of_key(&key, last, u64::MAX, 10).await.expect("read")), [last + 1, last + 2]);
     let query = RecordQuery { feeds: vec![Feed::FailedProducts], credit_code: Some(code), ..RecordQuery::default() };
     assert_eq!(positions(ledger.store.list(&query, head, 0, 10).await.expect("read")), [last, last + 1]);
+}
+
+/// Waits until the first block has its summary.
+async fn first_summary(store: &SqliteStore) -> BlockSummary {
+    let mut times = store.summaries.times();
+    loop {
+        times.borrow_and_update();
+        if let Some((0, summary)) = store.summaries(0, 9, true).await.expect("summaries").pop() {
+            return summary;
+        }
+        times.changed().await.expect("the task goes on");
+    }
+}
+
+/// Full blocks are summed up behind the commits, and what was stored without a summary gets one at the next start.
+#[tokio::test]
+async fn full_blocks_get_their_summaries() {
+    let home = TemporaryFile::fresh().await;
+    let ledger = Ledger::open(&home).await;
+    ledger.publish(vec![nonconformity(1), survey(1)]).await;
+    ledger.publish(vec![corrected(1, "甲"), step("d/1", 1, Confirmed, Ordered)]).await;
+    let notice = UrgentNotice { enterprise: None, ..examples::notice(1) };
+    let filler = |n| draft(&format!("u/{n}"), Matter::UrgentNotice(Box::new(notice.clone())));
+    ledger.publish((4..4094).map(filler).collect()).await;
+    let store = || home.open.lock().expect("not poisoned").clone().expect("it is open");
+    assert_eq!(ledger.head().await, 4094);
+    assert!(store().summaries(0, 9, true).await.expect("summaries").is_empty(), "the block is not full");
+    ledger.publish(vec![filler(4094), nonconformity(2)]).await;
+
+    let records = ledger.everything().await;
+    let of_block = records.iter().filter(|record| record.position < 4096);
+    let expected = BlockSummary::of(of_block.map(|record| (&record.attributes, record.previous.as_ref())));
+    assert_eq!(first_summary(&store()).await, expected);
+    ledger.is_sound().await;
+
+    let mut behind = home.connect().await;
+    for damage in ["codes = x'00'", "classes = x'01'", "classes = x''", "block = 1"] {
+        let statement = AssertSqlSafe(format!("UPDATE block_summary SET {damage}"));
+        sqlx::query(statement).execute(&mut behind).await.expect("damaged");
+        let wrong = store().check_everything().await.expect("it can be read");
+        assert!(wrong.iter().any(|line| line.contains("summar")), "{damage}: {wrong:?}");
+        sqlx::query("DELETE FROM block_summary").execute(&mut behind).await.expect("emptied");
+        store().close().await;
+        home.open().await.expect("it opens");
+        assert_eq!(first_summary(&store()).await, expected, "made at the start");
+    }
+    store().close().await;
 }

@@ -3,6 +3,7 @@
 mod evidence;
 mod ledger;
 mod subscriptions;
+mod summaries;
 
 use sqlx::{Connection as _, Row as _};
 
@@ -56,7 +57,8 @@ async fn check(connection: &mut Connection, wrong: &mut Wrong) -> Result<(), Sto
     check_commits(connection, wrong, &head).await?;
     ledger::check(connection, wrong, &head).await?;
     evidence::check(connection, wrong, &head, &frontier).await?;
-    subscriptions::check(connection, wrong, &head).await
+    subscriptions::check(connection, wrong, &head).await?;
+    summaries::check(connection, wrong, &head).await
 }
 
 /// Times, positions and evidence sizes rise together and end at the head.
