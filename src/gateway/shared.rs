@@ -7,12 +7,14 @@ use std::{
 
 use bytes::Bytes;
 
-use crate::domain::draft::StoredRecord;
+use crate::domain::{digest::Digest, draft::StoredRecord, evidence::leaf_hash};
 
 /// A stored revision, and the bytes that a door has made of it: made once, however many are given them. Never changes.
 #[derive(Debug)]
 pub struct SharedRecord {
     record: StoredRecord,
+    /// Leaf hash of its digest: what evidence of each disclosure and settlement is computed from.
+    leaf: Digest,
     /// Without and with its restricted section.
     encoded: [OnceLock<Bytes>; 2],
 }
@@ -20,7 +22,12 @@ pub struct SharedRecord {
 impl SharedRecord {
     /// To be shared from now on.
     pub fn new(record: StoredRecord) -> Arc<Self> {
-        Arc::new(Self { record, encoded: Default::default() })
+        Arc::new(Self { leaf: leaf_hash(&record.digest), record, encoded: Default::default() })
+    }
+
+    /// Leaf hash of its digest.
+    pub fn leaf(&self) -> Digest {
+        self.leaf
     }
 
     /// Its bytes with or without the restricted section, made by `encode` if nobody has asked before. All must ask for the same form.

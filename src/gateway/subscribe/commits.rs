@@ -6,8 +6,7 @@ use super::{
 };
 use crate::domain::{
     delivery::{Delivery, Persist, PersistKind, SubscriptionDelta, SubscriptionKey},
-    digest::Digest,
-    evidence::{ActKind, Actor, EvidenceDraft, PositionRange, records_root},
+    evidence::{ActKind, Actor, EvidenceDraft, PositionRange, tree_root},
     feeds::Feed,
     ids::Position,
     ledger::{Act, Change},
@@ -30,9 +29,9 @@ fn cover(draft: &mut EvidenceDraft, mut about: Vec<(Position, Option<Known>)>) {
     about.sort_unstable_by_key(|(position, _)| *position);
     about.dedup_by_key(|(position, _)| *position);
     let known = || about.iter().filter_map(|(_, known)| *known);
-    let digests: Vec<Digest> = known().map(|known| known.digest).collect();
-    if digests.len() == about.len() && !digests.is_empty() {
-        draft.records_root = Some(records_root(&digests));
+    if !about.is_empty() && about.iter().all(|(_, known)| known.is_some()) {
+        // As `records_root`, whose leaves are known already.
+        draft.records_root = Some(tree_root(known().map(|known| known.leaf)));
     }
     draft.feeds = Feed::ALL.into_iter().filter(|feed| known().any(|known| known.feed == *feed)).collect();
     draft.positions = PositionRange::join(about.into_iter().map(|(position, _)| position));

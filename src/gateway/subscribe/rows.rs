@@ -7,7 +7,6 @@ use super::super::shared::SharedRecord;
 use crate::domain::{
     delivery::ByPosition,
     digest::Digest,
-    draft::StoredRecord,
     feeds::Feed,
     ids::{Micros, Position},
 };
@@ -15,8 +14,8 @@ use crate::domain::{
 /// What evidence and numbers need of a revision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Known {
-    /// Digest that evidence refers to.
-    pub(super) digest: Digest,
+    /// Leaf hash of the digest that evidence refers to.
+    pub(super) leaf: Digest,
     /// Its feed.
     pub(super) feed: Feed,
     /// Commit time.
@@ -24,8 +23,8 @@ pub(super) struct Known {
 }
 
 impl Known {
-    pub(super) fn of(record: &StoredRecord) -> Self {
-        Self { digest: record.digest, feed: record.attributes.feed(), committed_at: record.committed_at }
+    pub(super) fn of(record: &SharedRecord) -> Self {
+        Self { leaf: record.leaf(), feed: record.attributes.feed(), committed_at: record.committed_at }
     }
 }
 
