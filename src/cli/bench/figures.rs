@@ -18,15 +18,19 @@ pub(super) struct Spent {
     pub(super) time: Duration,
     /// Microseconds of the gateway's processor time; `None` = not seen.
     pub(super) processor_us: Option<f64>,
+    /// Most memory that the gateway held meanwhile, MiB; `None` = not seen.
+    pub(super) peak_mib: Option<f64>,
 }
 
 impl AddAssign for Spent {
     fn add_assign(&mut self, other: Self) {
         self.time += other.time;
-        self.processor_us = match (self.processor_us, other.processor_us) {
+        let both = |one: Option<f64>, two: Option<f64>, join: fn(f64, f64) -> f64| match (one, two) {
             (None, any) | (any, None) => any,
-            (Some(one), Some(two)) => Some(one + two),
+            (Some(one), Some(two)) => Some(join(one, two)),
         };
+        self.processor_us = both(self.processor_us, other.processor_us, |one, two| one + two);
+        self.peak_mib = both(self.peak_mib, other.peak_mib, f64::max);
     }
 }
 
@@ -49,6 +53,7 @@ impl Reading {
             figures.push(("gateway_cpu_us_each", processor_us / count as f64));
             figures.push(("gateway_cpu_percent", processor_us / seconds.max(1e-9) / 10_000.0));
         }
+        figures.extend(spent.peak_mib.map(|peak_mib| ("gateway_peak_mib", peak_mib)));
         Self { what: what.into(), stored, count, seconds, figures }
     }
 
@@ -200,7 +205,7 @@ mod tests {
     fn runs_are_summed_up_by_line() {
         let mut measures = Measures::default();
         for (count, latency) in [(300, 5.0), (100, 9.0), (200, 7.0)] {
-            let spent = Spent { time: Duration::from_secs(1), processor_us: Some(600.0) };
+            let spent = Spent { time: Duration::from_secs(1), processor_us: Some(600.0), peak_mib: Some(latency) };
             let reading = Reading::new("singles", 7, count, spent).with("p50_us", latency);
             measures.add(Scenario::Publish, vec![reading, Reading::of("start-up", 7, 1).with("start_up_ms", latency)]);
         }
@@ -208,6 +213,7 @@ mod tests {
         assert_eq!(summed.iter().map(|measure| measure.what.as_str()).collect::<Vec<_>>(), ["singles", "start-up"]);
         assert_eq!(summed[0].figures["per_second"], Spread { median: 200.0, min: 100.0, max: 300.0 });
         assert_eq!(summed[0].figures["gateway_cpu_us_each"], Spread { median: 3.0, min: 2.0, max: 6.0 });
+        assert_eq!(summed[0].figures["gateway_peak_mib"].max.to_bits(), 9.0_f64.to_bits());
         assert_eq!(summed[1].figures["start_up_ms"].median.to_bits(), 7.0_f64.to_bits());
         assert_eq!(Spread::of(vec![4.0, 1.0]).median.to_bits(), 2.5_f64.to_bits());
     }

@@ -41,6 +41,8 @@ pub(super) struct Usage {
     pub(super) processor_us: f64,
     /// Memory it holds now, MiB.
     pub(super) resident_mib: f64,
+    /// Most it held since the peak was forgotten, MiB.
+    pub(super) peak_mib: f64,
 }
 
 impl Gateway {
@@ -94,8 +96,14 @@ impl Gateway {
             |what| std::fs::read_to_string(format!("/proc/{}/{what}", self.id.load(Ordering::Relaxed))).unwrap_or_default();
         Usage {
             processor_us: ticks(&read("stat")) * 1_000_000.0 / TICKS_A_SECOND,
-            resident_mib: resident_kib(&read("status")) / 1024.0,
+            resident_mib: kib(&read("status"), "VmRSS:") / 1024.0,
+            peak_mib: kib(&read("status"), "VmHWM:") / 1024.0,
         }
+    }
+
+    /// Has the system begin anew with the most memory that it held. Where it cannot, the peak is that since the start.
+    pub(super) fn forget_peak(&self) {
+        let _ = std::fs::write(format!("/proc/{}/clear_refs", self.id.load(Ordering::Relaxed)), "5");
     }
 }
 
@@ -105,8 +113,8 @@ fn ticks(stat: &str) -> f64 {
     after_name.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum()
 }
 
-fn resident_kib(status: &str) -> f64 {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+fn kib(status: &str, name: &str) -> f64 {
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
     line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse().ok()).unwrap_or(0.0)
 }
 
@@ -124,7 +132,7 @@ mod tests {
     #[test]
     fn memory_is_found_among_the_lines() {
         let status = "Name:\ttongbao\nVmPeak:\t  900 kB\nVmRSS:\t  2048 kB\n";
-        assert!((resident_kib(status) - 2048.0).abs() < f64::EPSILON);
-        assert!(resident_kib("").abs() < f64::EPSILON);
+        assert!((kib(status, "VmRSS:") - 2048.0).abs() < f64::EPSILON);
+        assert!(kib("", "VmRSS:").abs() < f64::EPSILON);
     }
 }

@@ -126,13 +126,21 @@ impl<'a> Site<'a> {
 
     /// Starts a stopwatch.
     pub(super) fn watch(&self) -> Watch {
+        if let Ground::Own(gateway) = &self.ground {
+            gateway.forget_peak();
+        }
         Watch { at: self.now(), usage: self.usage() }
     }
 
     /// What was spent since the stopwatch was started.
     pub(super) fn since(&self, watch: Watch) -> Spent {
         let used = |now: Usage| watch.usage.map(|then| (now.processor_us - then.processor_us).max(0.0));
-        Spent { time: self.now().saturating_sub(watch.at), processor_us: self.usage().and_then(used) }
+        let usage = self.usage();
+        Spent {
+            time: self.now().saturating_sub(watch.at),
+            processor_us: usage.and_then(used),
+            peak_mib: usage.map(|now| now.peak_mib),
+        }
     }
 
     /// A reading of what was done so often.

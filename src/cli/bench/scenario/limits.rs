@@ -71,7 +71,7 @@ async fn bare_writes(site: &Site<'_>, folder: &Path, at_once: u64) -> Result<Rea
         writer.write(at_once, PAYLOAD_BYTES).await?;
         enter(&mut latency, site.now().saturating_sub(asked));
     }
-    let spent = Spent { time: site.now().saturating_sub(started), processor_us: None };
+    let spent = Spent { time: site.now().saturating_sub(started), ..Spent::default() };
     writer.close().await;
     let what = format!("bare SQLite writer, {at_once} rows a transaction");
     Ok(Reading::new(what, 0, transactions * at_once, spent).with_latency(&latency))
