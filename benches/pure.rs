@@ -102,7 +102,7 @@ fn state() -> SubscriptionState {
 fn rows(after: Position) -> Vec<Candidate> {
     let row = |position: Position| Candidate {
         position,
-        order_key: OrderKey(format!("91330000{position:010}")),
+        order_key: OrderKey(format!("91330000{position:010}").into()),
         record_id: RecordId::parse(&format!("amr-330000/{position}")).expect("a record id"),
         revision: 1,
         bytes: 1_024,

@@ -216,7 +216,7 @@ pub fn order_key_of(content: &Content, publisher: &ParticipantId) -> OrderKey {
         Some(code) => code.as_str().to_owned(),
         None => format!("{publisher}/{}", strict_key(&party.name)),
     };
-    OrderKey(match &content.matter {
+    let text = match &content.matter {
         Matter::Nonconformity(matter) => of_party(&matter.producer),
         Matter::Disposition(matter) => matter.nonconformity.to_string(),
         Matter::EnterpriseSurvey(matter) => of_party(&matter.enterprise),
@@ -229,7 +229,8 @@ pub fn order_key_of(content: &Content, publisher: &ParticipantId) -> OrderKey {
             Some(enterprise) => of_party(enterprise),
             None => format!("{publisher}/notices"),
         },
-    })
+    };
+    OrderKey(text.into())
 }
 
 #[cfg(test)]
@@ -262,7 +263,7 @@ mod tests {
         assert_eq!(found.failed_items, InspectionItem::parse("filtration_efficiency").bit());
         let expected = [("code", code.as_str()), ("batch", "B0000000"), ("brand", "示例牌0")];
         assert_eq!(subjects_of(&content), expected.map(|(label, text)| SubjectKey::of(label, text)));
-        assert_eq!(order_key_of(&content, &publisher()).0, code.as_str());
+        assert_eq!(&*order_key_of(&content, &publisher()).0, code.as_str());
     }
 
     #[test]
@@ -276,7 +277,7 @@ mod tests {
         let content = content(Matter::Nonconformity(Box::new(matter)));
         let expected = [("name", "示例有限责任公司"), ("form", "示例有限公司"), ("seller", "示例药房")];
         assert_eq!(subjects_of(&content), expected.map(|(label, text)| SubjectKey::of(label, text)));
-        assert_eq!(order_key_of(&content, &publisher()).0, "amr-330000/示例有限责任公司");
+        assert_eq!(&*order_key_of(&content, &publisher()).0, "amr-330000/示例有限责任公司");
         let found = attributes_of(&content, Region::parse("330000"));
         assert_eq!(found.region, Region::parse("330000"));
         assert_eq!(found.product_kinds, ProductKind::DailyProtective.bit(), "by the claimed standard");

@@ -1,5 +1,7 @@
 //! A record as it comes in (`Draft`) and as it stands in the ledger (`StoredRecord`).
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::{
@@ -120,8 +122,9 @@ pub enum MatchedKey {
 }
 
 /// The key that deliveries are ordered by: the producer's code, else publisher and strict name; fixed at the first revision.
+/// A copy shares the text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct OrderKey(pub String);
+pub struct OrderKey(pub Arc<str>);
 
 /// A record that was parsed and checked at the door, with the very bytes it came in.
 #[derive(Debug, Clone)]

@@ -216,7 +216,7 @@ mod tests {
             publisher: ParticipantId::parse("amr-330000").expect("a participant"),
             record_id: RecordId::parse(&format!("amr-330000/{position}")).expect("an id"),
             revision: 1,
-            order_key: OrderKey(String::new()),
+            order_key: OrderKey("".into()),
             attributes: attributes_of(&content, None),
             previous: None,
             sections,

@@ -1,6 +1,6 @@
 //! Names of things: participants, systems, records, positions. Each is parsed once and trusted after.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 /// Microseconds since 1970-01-01T00:00:00Z.
 pub type Micros = i64;
@@ -33,7 +33,7 @@ pub struct SystemId {
 /// Name of a record; begins with its first publisher: `<participant>/…`, at most 200 characters, no white space or control
 /// characters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RecordId(String);
+pub struct RecordId(Arc<str>);
 
 /// Number of a revision of a record, from 1.
 pub type Revision = u32;
@@ -104,7 +104,7 @@ impl RecordId {
             return Err(fail("no white space or control characters"));
         }
         match text.split_once('/') {
-            Some((publisher, rest)) if !rest.is_empty() && is_label(publisher, 2, 32) => Ok(Self(text.to_owned())),
+            Some((publisher, rest)) if !rest.is_empty() && is_label(publisher, 2, 32) => Ok(Self(text.into())),
             _ => Err(fail("begins with its publisher and a slash: <participant>/<number>")),
         }
     }

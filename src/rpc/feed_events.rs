@@ -13,15 +13,33 @@ use crate::{
     wire,
 };
 
-/// One event as a message of the stream.
-pub(super) fn message(event: Event) -> proto::SubscribeResponse {
+/// Deliveries of one message: few enough that its bytes are made, encrypted and sent while they are in the processor's cache.
+const DELIVERIES_OF_A_MESSAGE: usize = 64;
+
+/// One event as messages of the stream. Those of a batch are made one after the other as they leave; it keeps its place until the last.
+pub(super) fn messages(event: Event) -> impl Iterator<Item = proto::SubscribeResponse> + Send {
+    let (batch, other) = match event {
+        Event::Deliveries(batch) => (Some(batch), None),
+        other => (None, message(other)),
+    };
+    let mut sent = 0;
+    let of_batch = std::iter::from_fn(move || {
+        let rest = batch.as_ref()?.deliveries.get(sent..)?;
+        let deliveries = &rest[..rest.len().min(DELIVERIES_OF_A_MESSAGE)];
+        sent += deliveries.len();
+        let encoded: Vec<_> = deliveries.iter().map(encoded_delivery).collect();
+        let message = Message::Deliveries(proto::Deliveries { deliveries: Vec::new(), encoded });
+        (!deliveries.is_empty()).then_some(proto::SubscribeResponse { message: Some(message) })
+    });
+    of_batch.chain(other)
+}
+
+/// `None` for deliveries.
+fn message(event: Event) -> Option<proto::SubscribeResponse> {
     let message = match event {
+        Event::Deliveries(_) => return None,
         Event::Opened { epoch, ledger_id, generation, status: numbers } => {
             Message::Opened(proto::Opened { epoch, ledger_id, generation, status: Some(status(&numbers)) })
-        }
-        Event::Deliveries(batch) => {
-            let encoded = batch.iter().map(encoded_delivery).collect();
-            Message::Deliveries(proto::Deliveries { deliveries: Vec::new(), encoded })
         }
         Event::Settled { request_id, items } => Message::Settled(settled(request_id, items)),
         Event::LeaseLost(leases) => Message::LeaseLost(proto::LeaseLost {
@@ -38,9 +56,9 @@ pub(super) fn message(event: Event) -> proto::SubscribeResponse {
         Event::State(numbers) => {
             Message::State(proto::State { pause_reason: pause_reason(numbers.pause).into(), message: pause_words(numbers.pause) })
         }
-        Event::GoAway { reason, reconnect_after_ms } => return go_away(reason, reconnect_after_ms),
+        Event::GoAway { reason, reconnect_after_ms } => return Some(go_away(reason, reconnect_after_ms)),
     };
-    proto::SubscribeResponse { message: Some(message) }
+    Some(proto::SubscribeResponse { message: Some(message) })
 }
 
 /// The word before a planned close.
@@ -61,7 +79,7 @@ fn encoded_delivery(out: &Outgoing) -> proto::EncodedDelivery {
         redriven: out.redriven,
         current_revision: out.current_revision,
         left_filter: out.left_filter,
-        order_key: out.record.order_key.0.clone(),
+        order_key: out.record.order_key.0.as_ref().to_owned(),
     }
 }
 
@@ -76,7 +94,7 @@ pub(super) fn delivery(out: &Outgoing) -> proto::Delivery {
         redriven: out.redriven,
         current_revision: out.current_revision,
         left_filter: out.left_filter,
-        order_key: out.record.order_key.0.clone(),
+        order_key: out.record.order_key.0.as_ref().to_owned(),
     }
 }
 
@@ -147,7 +165,7 @@ fn blocked(blocked: &Blocked) -> proto::BlockedEnterprise {
         (false, false) => proto::BlockCause::Unspecified,
     };
     proto::BlockedEnterprise {
-        enterprise: blocked.row.order_key.0.clone(),
+        enterprise: blocked.row.order_key.0.as_ref().to_owned(),
         blocked_by: blocked.row.blocked_by,
         cause: cause.into(),
         since_us: blocked.row.since,
@@ -230,7 +248,7 @@ mod tests {
             ids::{ParticipantId, RecordId},
             records::{Content, Matter, examples},
         },
-        gateway::shared::SharedRecord,
+        gateway::{shared::SharedRecord, subscribe::Batch},
     };
 
     fn outgoing(show_restricted: bool) -> Outgoing {
@@ -246,7 +264,7 @@ mod tests {
             digest: sections.record_digest(&record_id, 2, attributes.kind),
             record_id,
             revision: 2,
-            order_key: OrderKey("91330600MA00000001".to_owned()),
+            order_key: OrderKey("91330600MA00000001".into()),
             attributes,
             previous: None,
             sections,
@@ -271,12 +289,16 @@ mod tests {
         let (shown, withheld) = (outgoing(true), outgoing(false));
         let withheld = Outgoing { record: shown.record.clone(), ..withheld };
         for out in [&shown, &withheld, &shown] {
-            let event = message(Event::Deliveries(vec![out.clone(), out.clone()]));
-            let read = proto::SubscribeResponse::decode(event.encode_to_vec().as_slice()).expect("it decodes");
-            let deliveries = vec![delivery(out); 2];
-            let expected = Message::Deliveries(proto::Deliveries { deliveries, encoded: Vec::new() });
-            assert_eq!(read.message, Some(expected.clone()));
-            assert_eq!(event.encode_to_vec(), proto::SubscribeResponse { message: Some(expected) }.encode_to_vec());
+            let (count, first) = (DELIVERIES_OF_A_MESSAGE + 1, DELIVERIES_OF_A_MESSAGE);
+            let sent: Vec<_> = messages(Event::Deliveries(Batch::new(vec![out.clone(); count], None))).collect();
+            assert_eq!(sent.len(), 2);
+            for (message, count) in sent.iter().zip([first, count - first]) {
+                let deliveries = vec![delivery(out); count];
+                let expected = Message::Deliveries(proto::Deliveries { deliveries, encoded: Vec::new() });
+                let read = proto::SubscribeResponse::decode(message.encode_to_vec().as_slice()).expect("it decodes");
+                assert_eq!(read.message, Some(expected.clone()));
+                assert_eq!(message.encode_to_vec(), proto::SubscribeResponse { message: Some(expected) }.encode_to_vec());
+            }
         }
     }
 }

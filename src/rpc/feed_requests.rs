@@ -150,7 +150,7 @@ pub(super) fn letters(selector: Option<&proto::DeadLetterSelector>, is_change: b
     Ok(DeadLetterQuery {
         positions: selector.positions.clone(),
         reason: (!selector.reason.is_empty()).then(|| selector.reason.clone()),
-        order_key: order_key.map(|code| OrderKey(code.as_str().to_owned())),
+        order_key: order_key.map(|code| OrderKey(code.as_str().into())),
     })
 }
 
@@ -174,7 +174,7 @@ pub(super) fn dead_letter(letter: DeadLetter) -> proto::DeadLetter {
         position: letter.position,
         record_id: letter.record_id.to_string(),
         revision: letter.revision,
-        enterprise: letter.order_key.0,
+        enterprise: letter.order_key.0.as_ref().to_owned(),
         reason: letter.reason,
         died_at_us: letter.died_at,
         history: letter

@@ -95,7 +95,8 @@ impl Reading {
         // At most two words: go, and why it broke.
         let (words, said) = mpsc::channel(2);
         tokio::spawn(self.read(requests, words));
-        let responses = ReceiverStream::new(events).map(|event| Ok(feed_events::message(event)));
+        let messages = |event| futures_util::stream::iter(feed_events::messages(event).map(Ok));
+        let responses = futures_util::StreamExt::flat_map(ReceiverStream::new(events), messages);
         Box::pin(responses.merge(ReceiverStream::new(said)))
     }
 

@@ -85,7 +85,7 @@ fn stored(draft: &Draft) -> StoredRecord {
         publisher: participant("amr-330000"),
         record_id: draft.record_id.clone(),
         revision: 2,
-        order_key: OrderKey(String::new()),
+        order_key: OrderKey("".into()),
         attributes: draft.attributes.clone(),
         previous: None,
         sections: draft.sections.clone(),

@@ -58,7 +58,7 @@ impl Ledger {
                 position: record.position,
                 record_id: record.record_id.to_string(),
                 stand: stand(&state, record.position, &record.order_key),
-                order_key: record.order_key.0,
+                order_key: record.order_key.0.as_ref().to_owned(),
             }));
         }
         store.close().await;

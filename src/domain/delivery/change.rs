@@ -242,7 +242,7 @@ impl Engine {
     fn write_blocked(&self, plan: &mut Plan) {
         let lanes: BTreeSet<_> = plan.held.keys().chain(&self.unsynced).copied().collect();
         for id in lanes {
-            let Some((lane, key)) = self.lanes.get(id).and_then(|lane| Some((lane, lane.key.as_deref()?))) else { continue };
+            let Some((lane, key)) = self.lanes.get(id).and_then(|lane| Some((lane, lane.key.as_ref()?))) else { continue };
             let held = plan.held.get(&id).or(lane.held.as_deref()).filter(|held| !held.is_over());
             match (held.map(|held| &held.row), self.state.blocked.get(key)) {
                 (Some(row), kept) if Some(row) != kept => plan.delta.put_blocked.push(row.clone()),

@@ -94,6 +94,8 @@ pub struct Engine {
     pub(super) head: Position,
     pub(super) permitted: bool,
     pub(super) stalled: bool,
+    /// The session has enough before it: nothing more is reserved.
+    pub(super) full: bool,
     pub(super) session: Option<Session>,
     pub(super) flight: Flight,
     pub(super) open: Open,
@@ -153,6 +155,7 @@ impl Engine {
             head: 0,
             permitted: true,
             stalled: false,
+            full: false,
             session: None,
             flight: Flight::new(),
             open: Open::new(state.floor),
@@ -243,6 +246,12 @@ impl Engine {
         if let Some(until) = self.session.as_mut().and_then(|session| session.grace_until.as_mut()) {
             *until = (*until).max(now.saturating_add(super::session::GRACE));
         }
+    }
+
+    /// Whether the session has not taken yet what was sent. While it has not, nothing more is reserved, whatever its window: what waits
+    /// for it waits in the ledger.
+    pub fn session_is_full(&mut self, full: bool) {
+        self.full = full;
     }
 
     /// Time passed: leases run out, retries fall due, a lost session ends.

@@ -3,10 +3,7 @@
 //! A lane's queue is ascending; its first `out` entries are reserved or sent, the rest is not. So a delivery may be sent only
 //! when all before it in its lane are out, and settled only when all before it are settled.
 
-use std::{
-    collections::{BTreeSet, HashMap, VecDeque},
-    sync::Arc,
-};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use super::state::BlockedKey;
 use crate::domain::{
@@ -122,7 +119,7 @@ impl Held {
 /// One lane.
 #[derive(Debug, Default)]
 pub(super) struct Lane {
-    pub key: Option<Arc<OrderKey>>,
+    pub key: Option<OrderKey>,
     /// Ascending.
     pub queue: VecDeque<Position>,
     /// How many at the front are reserved or sent.
@@ -147,7 +144,7 @@ impl Lane {
 /// All lanes that have something queued or held.
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
-    by_key: HashMap<Arc<OrderKey>, LaneId>,
+    by_key: HashMap<OrderKey, LaneId>,
     slab: Vec<Lane>,
     free: Vec<LaneId>,
     /// Order is total: lane 0 is the only one.
@@ -158,7 +155,7 @@ impl Lanes {
     pub(super) fn new(total: bool) -> Self {
         let mut lanes = Self { total, ..Self::default() };
         if total {
-            lanes.intern(&OrderKey(ALL_KEYS.to_owned()));
+            lanes.intern(&OrderKey(ALL_KEYS.into()));
         }
         lanes
     }
@@ -179,9 +176,8 @@ impl Lanes {
             self.slab.push(Lane::default());
             self.slab.len() - 1
         });
-        let key = Arc::new(key.clone());
-        self.slab[id].key = Some(Arc::clone(&key));
-        self.by_key.insert(key, id);
+        self.slab[id].key = Some(key.clone());
+        self.by_key.insert(key.clone(), id);
         id
     }
 

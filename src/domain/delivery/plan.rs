@@ -77,7 +77,7 @@ impl Plan {
     /// The lane as it will be, held by `position` if it is not held yet.
     pub(super) fn held_or_new(&mut self, lanes: &Lanes, lane: LaneId, position: Position, since: Micros) -> Option<&mut Held> {
         if self.held(lanes, lane).is_none() {
-            let key = lanes.get(lane)?.key.as_deref()?;
+            let key = lanes.get(lane)?.key.as_ref()?;
             self.held.insert(lane, Held::new(key, position, since));
         }
         self.held.get_mut(&lane)

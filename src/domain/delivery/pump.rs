@@ -44,7 +44,7 @@ impl Engine {
             self.open.cursor = self.open.cursor.min(position);
         }
         // What would be reserved while the place or the filter moves could not be sent any more.
-        while !self.is_moving() && self.batches.len() < BATCHES && self.gather() {}
+        while !self.full && !self.is_moving() && self.batches.len() < BATCHES && self.gather() {}
         self.send_committed();
     }
 

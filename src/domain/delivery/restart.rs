@@ -73,7 +73,7 @@ impl Engine {
         let lane_id = self.lanes.intern(order_key);
         let (now, followers) = (self.now, !self.lanes.is_total());
         let Some(lane) = self.lanes.get_mut(lane_id) else { return };
-        let key = lane.key.as_deref().unwrap_or(order_key);
+        let key = lane.key.as_ref().unwrap_or(order_key);
         if lane.held.is_none() {
             self.held += 1;
         }

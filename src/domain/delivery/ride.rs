@@ -47,6 +47,7 @@ impl Engine {
     pub fn ride(&self) -> Option<RideRoom> {
         let window = self.attached()?.window;
         let is_waiting = self.standstill().is_none()
+            && !self.full
             && !self.is_moving()
             && !self.is_alone()
             && self.urgent.is_empty()

@@ -18,5 +18,5 @@ mod unary;
 pub use hosts::{HostParts, Hosts};
 pub use numbers::MOST_LISTED;
 pub(super) use session::Administration;
-pub use session::{AttachRequest, Blocked, Event, Outgoing, Overview, Session};
+pub use session::{AttachRequest, Batch, Blocked, Event, Outgoing, Overview, Session};
 pub use unary::{FetchRequest, UnarySessions};

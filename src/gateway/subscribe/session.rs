@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use crate::domain::{
     delivery::{
@@ -81,6 +81,22 @@ pub struct Outgoing {
     pub left_filter: bool,
 }
 
+/// Deliveries that leave together. While it waits to be taken it has a place; when the places are taken, the host reserves no more.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// In order.
+    pub deliveries: Vec<Outgoing>,
+    /// Given back when the batch is taken; `None` = it goes beyond the places, because it had been promised already.
+    _place: Option<Arc<OwnedSemaphorePermit>>,
+}
+
+impl Batch {
+    /// Deliveries that hold `place` until they are taken.
+    pub fn new(deliveries: Vec<Outgoing>, place: Option<OwnedSemaphorePermit>) -> Self {
+        Self { deliveries, _place: place.map(Arc::new) }
+    }
+}
+
 /// What a host tells an attached session, in order.
 #[derive(Debug, Clone)]
 pub enum Event {
@@ -96,7 +112,7 @@ pub enum Event {
         status: Status,
     },
     /// Deliveries, recorded before they are told.
-    Deliveries(Vec<Outgoing>),
+    Deliveries(Batch),
     /// Settlements, after their commit.
     Settled {
         /// Of the request.

@@ -203,8 +203,8 @@ impl Unary {
                 self.status = Some(status);
             }
             Event::Deliveries(batch) => {
-                self.out += batch.len() as u64;
-                self.ready.extend(batch);
+                self.out += batch.deliveries.len() as u64;
+                self.ready.extend(batch.deliveries);
             }
             Event::Settled { request_id, items } => {
                 self.out = self.out.saturating_sub(items.len() as u64);

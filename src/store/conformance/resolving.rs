@@ -45,7 +45,7 @@ pub(crate) async fn a_name_is_resolved_to_its_only_survey_row(home: &impl Home) 
     let stored = ledger.everything().await;
     assert_eq!(stored[2].attributes.credit_code, Some(code));
     assert_eq!(stored[2].resolution.as_ref().map(|found| found.credit_code), Some(code));
-    assert_eq!(stored[2].order_key.0, code.as_str(), "resolved at its first revision, it is ordered with its enterprise");
+    assert_eq!(&*stored[2].order_key.0, code.as_str(), "resolved at its first revision, it is ordered with its enterprise");
     let found = ledger.store.by_subjects(&[SubjectKey::of("code", code.as_str())], 5, 10).await.expect("found");
     assert_eq!(found.iter().map(|record| record.position).collect::<Vec<_>>(), [1, 3, 4]);
     // A repetition answers what was answered.

@@ -49,7 +49,7 @@ pub(super) async fn write(writing: &mut Writing<'_>, plan: &WritePlan) -> Result
                 .bind(int(record.first_position))
                 .bind(id.as_str().to_owned())
                 .bind(i64::from(record.kind.number()))
-                .bind(record.order_key.0.clone())
+                .bind(record.order_key.0.as_ref().to_owned())
                 .bind(record.nonconformity.map(int))
                 .bind(i64::from(record.revision))
                 .bind(int(record.position))

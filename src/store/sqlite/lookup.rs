@@ -91,7 +91,7 @@ pub(super) async fn page_of_key(
     limit: usize,
 ) -> Result<Vec<StoredRecord>, StoreError> {
     let query = asked(OF_ORDER_KEY, places, &[super::keys::order_subject(key).0], upto);
-    in_order(connection, query.bind(int(after)).bind(key.0.clone()).bind(rows(limit))).await
+    in_order(connection, query.bind(int(after)).bind(key.0.as_ref().to_owned()).bind(rows(limit))).await
 }
 
 const BY_SUBJECTS: &str = concat!(

@@ -99,7 +99,7 @@ fn standing_record(row: &SqliteRow) -> Result<(RecordId, StandingRecord), StoreE
     let standing = StandingRecord {
         first_position: natural(row.try_get(10).mapped()?)?,
         kind: attributes.kind,
-        order_key: OrderKey(row.try_get(11).mapped()?),
+        order_key: OrderKey(row.try_get::<&str, _>(11).mapped()?.into()),
         nonconformity: row.try_get::<Option<i64>, _>(12).mapped()?.map(natural).transpose()?,
         revision: row.try_get(13).mapped()?,
         position: natural(row.try_get(14).mapped()?)?,

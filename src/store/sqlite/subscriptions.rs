@@ -123,10 +123,10 @@ pub(super) fn write(script: &mut Script, writes: &BTreeMap<SubscriptionKey, Subs
     script.add_json(DROP_DEAD, rows(writes, |name, write| dropped_rows(name, &write.dead)));
     script.add_json(PUT_DEAD, rows(writes, |name, write| put_rows(&write.dead, |letter| dead_row(name, letter))));
     let unblocked = |name: &str, write: &SubscriptionWrite| {
-        write.blocked.iter().filter(|(_, row)| row.is_none()).map(|(key, _)| json!([name, key.0])).collect()
+        write.blocked.iter().filter(|(_, row)| row.is_none()).map(|(key, _)| json!([name, &*key.0])).collect()
     };
     script.add_json(DROP_BLOCKED, rows(writes, unblocked));
-    let blocked = |row: &BlockedKey, name: &str| json!([name, row.order_key.0, row.blocked_by, row.resume_after, row.since]);
+    let blocked = |row: &BlockedKey, name: &str| json!([name, &*row.order_key.0, row.blocked_by, row.resume_after, row.since]);
     script.add_json(PUT_BLOCKED, rows(writes, |name, write| put_rows(&write.blocked, |row| blocked(row, name))));
 }
 
@@ -160,7 +160,7 @@ fn retry_row(name: &str, row: &RetryRow) -> Value {
     json!([
         name,
         row.position,
-        row.order_key.0,
+        &*row.order_key.0,
         row.failures,
         row.due,
         u8::from(row.suspect),
@@ -176,7 +176,7 @@ fn dead_row(name: &str, letter: &DeadLetter) -> Value {
         letter.position,
         letter.record_id.as_str(),
         letter.revision,
-        letter.order_key.0,
+        &*letter.order_key.0,
         letter.reason,
         letter.died_at,
         letter.redrives,
@@ -249,13 +249,17 @@ pub(super) async fn load_inside(
         state.blocked.insert(row.order_key.clone(), row);
     }
     for row in fetch(connection, "SELECT position, order_key FROM subscription_dead WHERE subscription = ?", &name).await? {
-        state.dead.insert(natural(row.try_get(0).mapped()?)?, OrderKey(row.try_get(1).mapped()?));
+        state.dead.insert(natural(row.try_get(0).mapped()?)?, order_key(&row, 1)?);
     }
     Ok(Some(state))
 }
 
 async fn fetch(connection: &mut Connection, text: &'static str, name: &str) -> Result<Vec<SqliteRow>, StoreError> {
     sqlx::query(text).bind(name.to_owned()).fetch_all(connection).await.mapped()
+}
+
+fn order_key(row: &SqliteRow, index: usize) -> Result<OrderKey, StoreError> {
+    Ok(OrderKey(row.try_get::<&str, _>(index).mapped()?.into()))
 }
 
 fn history(row: &SqliteRow, index: usize) -> Result<Vec<Failure>, StoreError> {
@@ -265,7 +269,7 @@ fn history(row: &SqliteRow, index: usize) -> Result<Vec<Failure>, StoreError> {
 fn parse_retry(row: &SqliteRow) -> Result<RetryRow, StoreError> {
     Ok(RetryRow {
         position: natural(row.try_get(0).mapped()?)?,
-        order_key: OrderKey(row.try_get(1).mapped()?),
+        order_key: order_key(row, 1)?,
         failures: row.try_get(2).mapped()?,
         due: row.try_get(3).mapped()?,
         suspect: row.try_get(4).mapped()?,
@@ -277,7 +281,7 @@ fn parse_retry(row: &SqliteRow) -> Result<RetryRow, StoreError> {
 
 fn parse_blocked(row: &SqliteRow) -> Result<BlockedKey, StoreError> {
     Ok(BlockedKey {
-        order_key: OrderKey(row.try_get(0).mapped()?),
+        order_key: order_key(row, 0)?,
         blocked_by: natural(row.try_get(1).mapped()?)?,
         resume_after: natural(row.try_get(2).mapped()?)?,
         since: row.try_get(3).mapped()?,
@@ -289,7 +293,7 @@ fn parse_dead(row: &SqliteRow) -> Result<DeadLetter, StoreError> {
         position: natural(row.try_get(0).mapped()?)?,
         record_id: parse_record_id(row.try_get(1).mapped()?)?,
         revision: row.try_get(2).mapped()?,
-        order_key: OrderKey(row.try_get(3).mapped()?),
+        order_key: order_key(row, 3)?,
         reason: row.try_get(4).mapped()?,
         died_at: row.try_get(5).mapped()?,
         redrives: row.try_get(6).mapped()?,
@@ -332,7 +336,7 @@ pub(super) async fn dead_letters(
         .bind(int(after))
         .bind(if query.positions.is_empty() { None } else { Some(numbers(positions)) })
         .bind(query.reason.clone())
-        .bind(query.order_key.as_ref().map(|key| key.0.clone()))
+        .bind(query.order_key.as_ref().map(|key| key.0.as_ref().to_owned()))
         .bind(i64::try_from(limit).unwrap_or(i64::MAX));
     query.fetch_all(connection).await.mapped()?.iter().map(parse_dead).collect()
 }

@@ -260,7 +260,7 @@ impl Driver {
     }
 
     fn stands(&self, position: Position) -> Standing {
-        Standing::of(&self.host.stored, position, &OrderKey(self.keys[&position].clone()))
+        Standing::of(&self.host.stored, position, &OrderKey(self.keys[&position].as_str().into()))
     }
 
     /// Writes down what happened.

@@ -174,7 +174,7 @@ impl Host {
         }
         Some(Candidate {
             position,
-            order_key: OrderKey(key.clone()),
+            order_key: OrderKey(key.as_str().into()),
             record_id: RecordId::parse(&format!("samr/{position}")).expect("an id"),
             revision: 1,
             bytes: *bytes,
@@ -240,8 +240,9 @@ impl Host {
                 let end = rows.get(max).map_or(upto, |row| row.position - 1);
                 let rows = rows.into_iter().take(max).collect();
                 let mut withheld = self.withheld(after, end);
-                withheld
-                    .retain(|position| self.ledger[*position as usize - 1].as_ref().is_some_and(|(key, _)| *key == order_key.0));
+                withheld.retain(|position| {
+                    self.ledger[*position as usize - 1].as_ref().is_some_and(|(key, _)| **key == *order_key.0)
+                });
                 self.engine.withheld_of_key(self.now, &order_key, &withheld);
                 self.engine.key_rows(self.now, &order_key, after, end, rows);
             }

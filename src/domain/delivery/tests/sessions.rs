@@ -291,6 +291,19 @@ fn windows_in_records_and_bytes() {
 }
 
 #[test]
+fn who_has_not_taken_what_was_sent_gets_no_more() {
+    let mut host = Host::with(spec(), &["a"]);
+    host.engine.session_is_full(true);
+    assert!(host.engine.ride().is_none());
+    host.publish(&["b", "c"]);
+    host.ack(&[1]);
+    assert_eq!((host.out(), host.engine.pause_reason()), (vec![], None));
+    host.engine.session_is_full(false);
+    host.run();
+    assert_eq!(host.out(), [2, 3]);
+}
+
+#[test]
 fn pauses_have_reasons() {
     let mut small = spec();
     (small.max_in_flight, small.max_span) = (3, 4);

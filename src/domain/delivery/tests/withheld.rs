@@ -107,7 +107,7 @@ fn what_waited_behind_a_blocked_enterprise_is_said_before_it_is_forgotten() {
     host.engine.discard(host.now, vec![1]);
     host.run();
     host.let_go(true);
-    assert!(host.stored.blocked.contains_key(&OrderKey("x".to_owned())), "it stays until they are said");
+    assert!(host.stored.blocked.contains_key(&OrderKey("x".into())), "it stays until they are said");
     host.hold = false;
     while host.let_go(true) {}
     host.wait(11);

@@ -1,6 +1,8 @@
 //! The session of a host: attaching, what it is told, and how it goes.
 
-use tokio::sync::mpsc;
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, mpsc};
 
 use super::{
     super::{
@@ -19,6 +21,8 @@ pub(super) struct Attached {
     pub(super) session: SessionId,
     pub(super) caller: Caller,
     pub(super) events: mpsc::Sender<Event>,
+    /// Places of batches that wait to be taken by the session.
+    pub(super) places: Arc<Semaphore>,
 }
 
 /// A session whose attach is not durable yet.

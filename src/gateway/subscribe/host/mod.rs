@@ -20,7 +20,7 @@ use std::{
 };
 
 use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use self::{
     attached::{Attached, Attaching},
@@ -37,10 +37,13 @@ use super::{
     rows::Rows,
     session::{Command, Event, Reply},
 };
-use crate::domain::{
-    dates::CivilDate,
-    delivery::{Engine, PauseReason, PersistKind, Status, SubscriptionRow, SubscriptionState, Want},
-    ids::{Micros, Position, Revision},
+use crate::{
+    domain::{
+        dates::CivilDate,
+        delivery::{Engine, PauseReason, PersistKind, Status, SubscriptionRow, SubscriptionState, Want},
+        ids::{Micros, Position, Revision},
+    },
+    store::StoreError,
 };
 
 /// A heartbeat is sent at least so often.
@@ -151,7 +154,7 @@ impl Host {
             if self.is_over() {
                 break;
             }
-            let wait = self.until_next();
+            let (wait, places) = (self.until_next(), self.taken_places());
             tokio::select! {
                 Some(finished) = self.work.next(), if !self.work.is_empty() => self.finished(finished),
                 command = self.commands.recv() => match command {
@@ -167,6 +170,8 @@ impl Host {
                     self.engine.appended(head);
                 }
                 () = tokio::time::sleep(wait) => self.tick(),
+                // A place is free again: the loop goes on by what it looks for first.
+                () = freed(places.as_deref()), if places.is_some() => {}
                 () = stop.cancelled(), if self.stopping.is_none() => self.begin_stop(),
             }
         }
@@ -273,6 +278,7 @@ impl Host {
         }
         self.refresh_rights(now);
         loop {
+            self.engine.session_is_full(self.taken_places().is_some());
             self.engine.pump(now);
             let outputs = self.engine.take_outputs();
             if outputs.is_empty() {
@@ -299,6 +305,18 @@ impl Host {
         self.is_reading = true;
         let reader = Reader { parts: self.parts.clone(), row: self.row.clone(), rights: self.rights.clone() };
         let judged = self.judged;
-        self.work.push(async move { Finished::Read { judged, result: reader.read(want).await } }.boxed());
+        // In a task of its own: taking records apart and judging them goes on beside what the host does.
+        let reading = tokio::spawn(reader.read(want));
+        let read = async move { reading.await.unwrap_or_else(|ended| Err(StoreError::Unavailable(ended.to_string()))) };
+        self.work.push(async move { Finished::Read { judged, result: read.await } }.boxed());
+    }
+}
+
+/// Waits until one of the places is free.
+async fn freed(places: Option<&Semaphore>) {
+    match places {
+        // Never closed.
+        Some(places) => drop(places.acquire().await),
+        None => std::future::pending().await,
     }
 }

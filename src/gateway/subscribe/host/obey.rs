@@ -1,5 +1,9 @@
 //! What doors ask of a host.
 
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
 use super::{
     super::{
         super::Caller,
@@ -10,6 +14,8 @@ use super::{
 };
 use crate::domain::{delivery::PersistKind, digest::Digest, ids::Micros};
 
+/// Batches that may wait to be taken by a session: one leaves while the next one waits. More would only be held in memory.
+const PLACES: usize = 2;
 /// Commands taken at once, so that settles become one change.
 const COMMANDS_AT_ONCE: usize = 64;
 
@@ -31,12 +37,9 @@ impl Host {
         let now = self.now();
         match command {
             Command::Attach { attachment, caller, request, events, reply } => {
-                self.attach(
-                    now,
-                    Attached { attachment, epoch: 0, session: request.session, caller: *caller, events },
-                    &request,
-                    reply,
-                );
+                let places = Arc::new(Semaphore::new(PLACES));
+                let (session, caller) = (request.session, *caller);
+                self.attach(now, Attached { attachment, epoch: 0, session, caller, events, places }, &request, reply);
             }
             Command::Settle { attachment, request_id, items } => {
                 if self.is_current(attachment) {

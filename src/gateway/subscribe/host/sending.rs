@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
+use tokio::sync::Semaphore;
 
 use super::{
     super::{
         super::shared::SharedRecord,
-        session::{Event, Outgoing},
+        session::{Batch, Event, Outgoing},
     },
     Host,
     finished::Finished,
@@ -45,6 +46,11 @@ impl Host {
             let now = self.now();
             self.detach(now);
         }
+    }
+
+    /// The places of batches, when all are taken: nothing more is reserved until the session has taken one.
+    pub(super) fn taken_places(&self) -> Option<Arc<Semaphore>> {
+        self.attached.as_ref().map(|attached| &attached.places).filter(|places| places.available_permits() == 0).cloned()
     }
 
     /// Hands a disclosed batch to the session.
@@ -125,6 +131,7 @@ impl Host {
                 record,
             });
         }
-        self.put(Event::Deliveries(batch));
+        let place = self.attached.as_ref().and_then(|attached| attached.places.clone().try_acquire_owned().ok());
+        self.put(Event::Deliveries(Batch::new(batch, place)));
     }
 }
