@@ -17,6 +17,7 @@ use tongbao::{
         draft::OrderKey,
         evidence::{Frontier, leaf_hash},
         ids::{Micros, ParticipantId, Position, RecordId},
+        position_set::PositionSet,
         records::{Content, Matter, examples},
         violation::Findings,
     },
@@ -89,7 +90,7 @@ fn state() -> SubscriptionState {
         chunks: BTreeMap::new(),
         retrying: BTreeMap::new(),
         blocked: BTreeMap::new(),
-        dead: BTreeMap::new(),
+        dead: PositionSet::default(),
         consecutive_failures: 0,
         circuit_open_since: None,
         settings_revision: 1,
@@ -135,7 +136,7 @@ fn obey(engine: &mut Engine, now: Micros) -> Vec<Delivery> {
 fn engine_step(criterion: &mut Criterion) {
     let mut engine = Engine::load(state(), 7);
     let window = Window { records: 10_000, bytes: 1 << 30 };
-    engine.attach(0, SessionId([1; 16]), "gacc/bench".to_owned(), window, false, false).expect("attached");
+    engine.attach(0, SessionId([1; 16]), "gacc/bench".into(), window, false, false).expect("attached");
     obey(&mut engine, 0);
     let mut read = 0;
     let mut group = criterion.benchmark_group("engine");

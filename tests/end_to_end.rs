@@ -80,13 +80,9 @@ async fn a_feed_is_received_retried_rejected_redriven_and_acknowledged() {
     assert_eq!(letters.iter().map(|letter| letter.position).collect::<Vec<_>>(), [unwanted]);
     assert_eq!((letters[0].reason.as_str(), letters[0].record_id.as_str()), ("NOT_OURS", "amr-330000/nc-7"));
     assert_eq!(letters[0].history.len(), 1, "{:?}", letters[0].history);
-    let redrive = |dry_run| {
-        let selector = Some(proto::DeadLetterSelector { all: true, ..Default::default() });
-        proto::RedriveDeadLettersRequest { subscription: "risk".to_owned(), selector, dry_run }
-    };
-    assert_eq!(feeds.redrive(redrive(true)).await.expect("counted").redriven, 1);
-    assert_eq!(list().await.len(), 1, "a dry run changes nothing");
-    assert_eq!(feeds.redrive(redrive(false)).await.expect("redriven").redriven, 1);
+    let selector = Some(proto::DeadLetterSelector { all: true, ..Default::default() });
+    let request = proto::RedriveDeadLettersRequest { subscription: "risk".to_owned(), selector, ..Default::default() };
+    assert_eq!(feeds.redrive(request).finish().await.expect("redriven").done, 1);
     until("the redriven ack", || async { watch.counts().acked == 25 }).await;
     assert!(list().await.is_empty());
 
@@ -221,7 +217,7 @@ fn fetch(name: &str, max_records: u32) -> proto::FetchRequest {
         max_records,
         wait_ms: 10_000,
         session_id: vec![9; 16].into(),
-        take_over: false,
+        ..Default::default()
     }
 }
 
@@ -351,9 +347,9 @@ async fn fetched_deliveries_are_settled_one_by_one() {
         subscription: "risk".to_owned(),
         selector,
         reason: "handled by telephone".to_owned(),
-        dry_run: false,
+        ..Default::default()
     };
-    assert_eq!(feeds.discard(discard).await.expect("discarded").discarded, 2);
+    assert_eq!(feeds.discard(discard).finish().await.expect("discarded").done, 2);
     let status = feeds.subscription("risk").await.expect("found").status.expect("numbers");
     assert_eq!((status.floor, status.in_flight, status.dead_letters), (5, 0, 2));
     feeds.delete("risk").await.expect("deleted");

@@ -5,7 +5,7 @@ use clap::Args;
 use super::{
     Context, Failure,
     connect::connect,
-    output::{json_of, latest_moment_in, show_moment},
+    output::{first_moment_in, json_of, latest_moment_in, show_moment},
 };
 use crate::{
     client::{Publisher, PublisherOptions},
@@ -75,6 +75,17 @@ pub(super) fn feed_named(name: &str) -> Result<Feed, Failure> {
             format!("没有名为“{name}”的目录；可用：{known}"),
             format!("no feed `{name}`; there are {known}"),
         )
+    })
+}
+
+/// The first moment of what the text names.
+///
+/// # Errors
+/// When it names none.
+pub(super) fn first_moment(text: &str, context: &Context) -> Result<i64, Failure> {
+    first_moment_in(text, context.world.clock.now()).map_err(|error| {
+        let text = error.text();
+        Failure::usage("NOT_A_MOMENT", text.zh, text.en)
     })
 }
 

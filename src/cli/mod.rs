@@ -112,7 +112,7 @@ pub enum Command {
     Subscribe(Box<subscribe::Arguments>),
     /// 订阅一览、查看与删除 · List, show and delete subscriptions.
     Subscriptions(subscriptions::Arguments),
-    /// 死信：查看、重投、丢弃 · Dead letters: list, redrive, discard.
+    /// 死信：一览、查看、重投、丢弃 · Dead letters: list, show, redrive, discard.
     DeadLetters(dead_letters::Arguments),
     /// 按位置读取台账 · Read the ledger by position.
     Read(Box<read::Arguments>),

@@ -1,22 +1,21 @@
-//! Feeds, subscriptions and dead letters: everything of the feed service but the stream itself.
+//! Feeds, subscriptions and dead letters: everything of the feed service but its streams.
 
 use super::{
     ClientError, Connection, Signed,
     connection::{LARGEST_MESSAGE, unary},
 };
 use crate::proto::{
-    CreateSubscriptionRequest, DeleteSubscriptionRequest, DiscardDeadLettersRequest, DiscardDeadLettersResponse, Feed,
-    FetchRequest, FetchResponse, GetSubscriptionRequest, ListDeadLettersRequest, ListDeadLettersResponse, ListFeedsRequest,
-    ListSubscriptionsRequest, ListSubscriptionsResponse, PauseSubscriptionRequest, RedriveDeadLettersRequest,
-    RedriveDeadLettersResponse, ResumeSubscriptionRequest, SeekRequest, SeekResponse, SeekTo, SettleRequest, SettleResponse,
+    CreateSubscriptionRequest, DeleteSubscriptionRequest, Feed, FetchRequest, FetchResponse, GetSubscriptionRequest,
+    ListDeadLettersRequest, ListDeadLettersResponse, ListFeedsRequest, ListSubscriptionsRequest, ListSubscriptionsResponse,
+    PauseSubscriptionRequest, ResumeSubscriptionRequest, SeekRequest, SeekResponse, SeekTo, SettleRequest, SettleResponse,
     Subscription, UpdateSubscriptionRequest, feed_service_client::FeedServiceClient, seek_to,
 };
 
 /// Feeds, subscriptions, dead letters.
 #[derive(Clone)]
 pub struct Feeds {
-    connection: Connection,
-    service: FeedServiceClient<Signed>,
+    pub(super) connection: Connection,
+    pub(super) service: FeedServiceClient<Signed>,
 }
 
 impl Feeds {
@@ -122,27 +121,11 @@ impl Feeds {
         self.connection.answer(self.service.clone().settle(unary(request)).await).await
     }
 
-    /// A page of dead letters, oldest first.
+    /// A page of dead letters, by position.
     ///
     /// # Errors
     /// See [`ClientError`].
     pub async fn dead_letters(&self, request: ListDeadLettersRequest) -> Result<ListDeadLettersResponse, ClientError> {
         self.connection.answer(self.service.clone().list_dead_letters(unary(request)).await).await
-    }
-
-    /// Puts dead letters back into delivery.
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn redrive(&self, request: RedriveDeadLettersRequest) -> Result<RedriveDeadLettersResponse, ClientError> {
-        self.connection.answer(self.service.clone().redrive_dead_letters(unary(request)).await).await
-    }
-
-    /// Discards dead letters for good.
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn discard(&self, request: DiscardDeadLettersRequest) -> Result<DiscardDeadLettersResponse, ClientError> {
-        self.connection.answer(self.service.clone().discard_dead_letters(unary(request)).await).await
     }
 }

@@ -10,6 +10,7 @@
 //! * Nothing of the server is used here: a consumer elsewhere can do the same with the protocol alone.
 
 mod connection;
+mod dead_letters;
 mod docket;
 mod error;
 mod evidence;
@@ -25,6 +26,7 @@ mod screening;
 mod subscriber;
 
 pub use connection::{Connection, Signed};
+pub use dead_letters::DeadLetterRun;
 pub use docket::Docket;
 pub use error::{ClientError, FailureClass, FieldComplaint, Refusal};
 pub use evidence::Evidence;

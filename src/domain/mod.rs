@@ -20,6 +20,7 @@ pub mod items;
 pub mod ledger;
 pub mod life_cycle;
 pub mod names;
+pub mod position_set;
 pub mod products;
 pub mod records;
 pub mod regions;

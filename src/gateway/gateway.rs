@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Caller, Class, Refused,
     committer::{Committer, Done},
+    dead_letters::LetterDesk,
     disclosure::DisclosureLog,
     docket::DocketDesk,
     evidence::EvidenceDesk,
@@ -76,6 +77,8 @@ pub struct Gateway {
     pub pull: PullDesk,
     /// Reading by position.
     pub read: ReadDesk,
+    /// Dead letters.
+    pub letters: LetterDesk,
     /// Screening.
     pub screening: ScreeningDesk,
     /// What waits for somebody.
@@ -111,6 +114,7 @@ impl Gateway {
             pull: PullDesk::new(reader.clone(), committer.clone()),
             screening: ScreeningDesk::new(reader, committer.clone(), screening),
             evidence: EvidenceDesk::new(store.clone(), committer.clone(), signer),
+            letters: LetterDesk::new(store.clone(), hosts.clone(), world.clone(), stop.clone()),
             unary: UnarySessions::default(),
             store,
             committer,

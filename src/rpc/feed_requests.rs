@@ -2,15 +2,16 @@
 
 use crate::{
     domain::{
-        credit_code::CreditCode,
-        delivery::{DeadLetter, SessionId, Settlement, Token, Verb, Window},
-        draft::OrderKey,
+        delivery::{SessionId, Settlement, Token, Verb, Window},
         ids::Position,
         regions::Region,
     },
-    gateway::{Refused, dead_letters::DeadLetterQuery, feeds::FeedOverview, subscribe::AttachRequest},
+    gateway::{Refused, feeds::FeedOverview, subscribe::AttachRequest},
     proto::{self, settlement as said},
 };
+
+/// Characters of what a consumer calls itself.
+const MAX_CLIENT: usize = 64;
 
 /// Most items of one settle request.
 const MAX_SETTLE_ITEMS: usize = 100_000;
@@ -51,6 +52,20 @@ pub(super) fn session_id(bytes: &[u8]) -> Result<SessionId, Refused> {
     })
 }
 
+/// What a consumer calls itself.
+pub(super) fn client(name: &str) -> Result<String, Refused> {
+    let name = name.trim();
+    if name.chars().count() <= MAX_CLIENT && !name.chars().any(char::is_control) {
+        return Ok(name.to_owned());
+    }
+    Err(Refused::field(
+        "client",
+        "MALFORMED_CLIENT",
+        format!("客户端名称最多 {MAX_CLIENT} 个字符，不含控制字符"),
+        format!("the client's name has at most {MAX_CLIENT} characters and no control characters"),
+    ))
+}
+
 /// A window: 0 means the default.
 pub(super) fn window(window: Option<&proto::Window>) -> Result<Window, Refused> {
     let asked = window.copied().unwrap_or_default();
@@ -71,6 +86,7 @@ pub(super) fn window(window: Option<&proto::Window>) -> Result<Window, Refused> 
 pub(super) fn attach(open: &proto::Open) -> Result<AttachRequest, Refused> {
     Ok(AttachRequest {
         session: session_id(&open.session_id)?,
+        client: client(&open.client)?,
         window: window(open.window.as_ref())?,
         auto_extend: open.auto_extend,
         take_over: open.take_over,
@@ -117,78 +133,6 @@ fn settlement(index: usize, item: &proto::Settlement) -> Result<Settlement, Refu
         }
     };
     Ok(Settlement { position: item.position, token: Token { epoch: token.epoch, send_number: token.send_number }, verb })
-}
-
-/// Which dead letters; for a change something must be said, if only `all`.
-pub(super) fn letters(selector: Option<&proto::DeadLetterSelector>, is_change: bool) -> Result<DeadLetterQuery, Refused> {
-    let empty = proto::DeadLetterSelector::default();
-    let selector = selector.unwrap_or(&empty);
-    let says_nothing = selector.positions.is_empty() && selector.reason.is_empty() && selector.credit_code.is_empty();
-    if is_change && says_nothing && !selector.all {
-        return Err(Refused::field(
-            "selector",
-            "SELECTOR_REQUIRED",
-            "须指明哪些死信：给出位置、原因、企业之一，或 all",
-            "say which dead letters: positions, a reason, an enterprise, or `all`",
-        ));
-    }
-    if selector.positions.len() > 10_000 {
-        return Err(Refused::field(
-            "selector.positions",
-            "TOO_MANY",
-            "一次最多 10000 个位置",
-            "at most 10,000 positions at once",
-        ));
-    }
-    let order_key = match selector.credit_code.as_str() {
-        "" => None,
-        code => Some(CreditCode::parse(code).map_err(|error| {
-            let text = error.text();
-            Refused::field("selector.credit_code", error.reason(), text.zh, text.en)
-        })?),
-    };
-    Ok(DeadLetterQuery {
-        positions: selector.positions.clone(),
-        reason: (!selector.reason.is_empty()).then(|| selector.reason.clone()),
-        order_key: order_key.map(|code| OrderKey(code.as_str().into())),
-    })
-}
-
-/// Why dead letters are discarded.
-pub(super) fn discard_reason(reason: &str) -> Result<&str, Refused> {
-    let length = reason.trim().chars().count();
-    if (1..=500).contains(&length) {
-        return Ok(reason);
-    }
-    Err(Refused::field(
-        "reason",
-        "REASON_REQUIRED",
-        "丢弃死信须说明原因，1 至 500 字",
-        "discarding needs a reason of 1 to 500 characters",
-    ))
-}
-
-/// A dead letter as the protocol shows it.
-pub(super) fn dead_letter(letter: DeadLetter) -> proto::DeadLetter {
-    proto::DeadLetter {
-        position: letter.position,
-        record_id: letter.record_id.to_string(),
-        revision: letter.revision,
-        enterprise: letter.order_key.0.as_ref().to_owned(),
-        reason: letter.reason,
-        died_at_us: letter.died_at,
-        history: letter
-            .history
-            .into_iter()
-            .map(|failure| proto::Failure {
-                at_us: failure.at,
-                attempt: failure.attempt,
-                reason: failure.reason,
-                consumer: failure.consumer,
-            })
-            .collect(),
-        redrives: letter.redrives,
-    }
 }
 
 /// The feeds that a caller may read.

@@ -9,7 +9,9 @@ use tonic::{Request, Response, Status, Streaming};
 use super::{
     Limits,
     answer::{answer, refuse},
-    caller, feed_administration, feed_events, feed_requests,
+    caller,
+    dead_letters::{self, Updates},
+    feed_administration, feed_events, feed_requests,
     feed_stream::{Age, Reading, Responses, Term},
     read_stream,
 };
@@ -79,6 +81,7 @@ impl FeedDoor {
             max,
             wait: Duration::from_millis(u64::from(request.wait_ms)),
             take_over: request.take_over,
+            client: feed_requests::client(&request.client)?,
         };
         let (deliveries, numbers) = self.gateway.fetch(caller, &request.subscription, fetch).await?;
         Ok(proto::FetchResponse {
@@ -115,6 +118,8 @@ impl FeedDoor {
 impl FeedService for FeedDoor {
     type SubscribeStream = Responses;
     type ReadStream = ReceiverStream<Result<proto::ReadResponse, Status>>;
+    type RedriveDeadLettersStream = Updates;
+    type DiscardDeadLettersStream = Updates;
 
     async fn list_feeds(&self, request: Request<proto::ListFeedsRequest>) -> Result<Response<proto::ListFeedsResponse>, Status> {
         let caller = caller(&request)?;
@@ -238,63 +243,25 @@ impl FeedService for FeedDoor {
         request: Request<proto::ListDeadLettersRequest>,
     ) -> Result<Response<proto::ListDeadLettersResponse>, Status> {
         let caller = caller(&request)?;
-        let result = self.list_letters(&caller, request.get_ref()).await;
+        let result = dead_letters::list(&self.gateway, &caller, request.get_ref()).await;
         answer(&self.gateway, &caller, result)
     }
 
     async fn redrive_dead_letters(
         &self,
         request: Request<proto::RedriveDeadLettersRequest>,
-    ) -> Result<Response<proto::RedriveDeadLettersResponse>, Status> {
+    ) -> Result<Response<Updates>, Status> {
         let caller = caller(&request)?;
-        let result = self.redrive(&caller, request.get_ref()).await;
+        let result = dead_letters::redrive(&self.gateway, &caller, request.get_ref()).await;
         answer(&self.gateway, &caller, result)
     }
 
     async fn discard_dead_letters(
         &self,
         request: Request<proto::DiscardDeadLettersRequest>,
-    ) -> Result<Response<proto::DiscardDeadLettersResponse>, Status> {
+    ) -> Result<Response<Updates>, Status> {
         let caller = caller(&request)?;
-        let result = self.discard(&caller, request.get_ref()).await;
+        let result = dead_letters::discard(&self.gateway, &caller, request.get_ref()).await;
         answer(&self.gateway, &caller, result)
-    }
-}
-
-impl FeedDoor {
-    async fn list_letters(
-        &self,
-        caller: &Caller,
-        request: &proto::ListDeadLettersRequest,
-    ) -> Result<proto::ListDeadLettersResponse, Refused> {
-        let limit = feed_requests::page_size(request.page_size)?;
-        let query = feed_requests::letters(request.selector.as_ref(), false)?;
-        let after = feed_requests::position_token(&request.page_token)?;
-        let (letters, next) = self.gateway.list_dead_letters(caller, &request.subscription, &query, after, limit).await?;
-        Ok(proto::ListDeadLettersResponse {
-            dead_letters: letters.into_iter().map(feed_requests::dead_letter).collect(),
-            next_page_token: next.map(|position| position.to_string()).unwrap_or_default(),
-        })
-    }
-
-    async fn redrive(
-        &self,
-        caller: &Caller,
-        request: &proto::RedriveDeadLettersRequest,
-    ) -> Result<proto::RedriveDeadLettersResponse, Refused> {
-        let query = feed_requests::letters(request.selector.as_ref(), true)?;
-        let redriven = self.gateway.redrive_dead_letters(caller, &request.subscription, &query, request.dry_run).await?;
-        Ok(proto::RedriveDeadLettersResponse { redriven })
-    }
-
-    async fn discard(
-        &self,
-        caller: &Caller,
-        request: &proto::DiscardDeadLettersRequest,
-    ) -> Result<proto::DiscardDeadLettersResponse, Refused> {
-        let query = feed_requests::letters(request.selector.as_ref(), true)?;
-        let reason = feed_requests::discard_reason(&request.reason)?;
-        let discarded = self.gateway.discard_dead_letters(caller, &request.subscription, &query, reason, request.dry_run).await?;
-        Ok(proto::DiscardDeadLettersResponse { discarded })
     }
 }

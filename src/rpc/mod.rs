@@ -10,6 +10,7 @@ mod admission;
 mod answer;
 mod asking;
 mod connections;
+mod dead_letters;
 mod deadline;
 mod docket_service;
 mod evidence_service;

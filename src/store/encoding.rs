@@ -8,7 +8,7 @@ use super::StoreError;
 use crate::domain::{
     attributes::Attributes,
     credit_code::CreditCode,
-    delivery::{Failure, Filter, OnDeadLetter, Ordering, RetryPolicy, StartAt, SubscriptionSpec},
+    delivery::{Attempt, Consumer, Ended, Filter, OnDeadLetter, Ordering, RetryPolicy, StartAt, SubscriptionSpec},
     draft::{MatchedKey, Provenance, Resolution},
     feeds::Feed,
     ids::{Micros, Position, RecordId},
@@ -172,33 +172,57 @@ impl Stored for Resolution {
 }
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct FailureForm {
+pub(super) struct AttemptForm {
     at: Micros,
     attempt: u32,
     reason: String,
     consumer: String,
+    #[serde(default)]
+    sent: Micros,
+    /// What was kept before this was noted says it by its reason, if at all.
+    #[serde(default)]
+    ended: String,
+    #[serde(default)]
+    client: String,
 }
 
-impl Stored for Vec<Failure> {
-    type Form = Vec<FailureForm>;
-    const NAME: &'static str = "history of failures";
+impl Stored for Vec<Attempt> {
+    type Form = Vec<AttemptForm>;
+    const NAME: &'static str = "history of attempts";
 
-    fn form(&self) -> Vec<FailureForm> {
+    fn form(&self) -> Vec<AttemptForm> {
         self.iter()
-            .map(|failure| FailureForm {
-                at: failure.at,
-                attempt: failure.attempt,
-                reason: failure.reason.clone(),
-                consumer: failure.consumer.clone(),
+            .map(|attempt| AttemptForm {
+                at: attempt.ended_at,
+                attempt: attempt.number,
+                reason: attempt.reason.clone(),
+                consumer: attempt.consumer.system.clone(),
+                sent: attempt.sent_at,
+                ended: attempt.ended.token().to_owned(),
+                client: attempt.consumer.client.clone(),
             })
             .collect()
     }
 
-    fn from_form(form: Vec<FailureForm>) -> Option<Self> {
-        let failure =
-            |form: FailureForm| Failure { at: form.at, attempt: form.attempt, reason: form.reason, consumer: form.consumer };
-        Some(form.into_iter().map(failure).collect())
+    fn from_form(form: Vec<AttemptForm>) -> Option<Self> {
+        form.into_iter().map(attempt).collect()
     }
+}
+
+fn attempt(form: AttemptForm) -> Option<Attempt> {
+    let of = |token: &str| Ended::ALL.into_iter().find(|ended| ended.token() == token);
+    let ended = match form.ended.as_str() {
+        "" => of(&form.reason).unwrap_or(Ended::Retry),
+        token => of(token)?,
+    };
+    Some(Attempt {
+        number: form.attempt,
+        sent_at: form.sent,
+        ended_at: form.at,
+        ended,
+        reason: form.reason,
+        consumer: Consumer { system: form.consumer, client: form.client },
+    })
 }
 
 #[derive(Serialize, Deserialize)]

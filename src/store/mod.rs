@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use crate::domain::{
     attributes::SubjectKey,
     credit_code::CreditCode,
-    delivery::{BlockSummary, DeadLetter, SubscriptionKey, SubscriptionState},
+    delivery::{BlockSummary, DeadLetter, LetterRun, Selector, SubscriptionKey, SubscriptionState},
     draft::{OrderKey, StoredRecord},
     evidence::ActKind,
     feeds::Feed,
@@ -99,15 +99,23 @@ pub struct EvidenceQuery {
     pub outcome: String,
 }
 
-/// Which dead letters; every given field must match.
-#[derive(Debug, Clone, Default)]
-pub struct DeadLetterQuery {
-    /// These positions; empty = all.
-    pub positions: Vec<Position>,
-    /// This reason.
-    pub reason: Option<String>,
-    /// This order key.
-    pub order_key: Option<OrderKey>,
+/// A question to the dead letters of a subscription.
+#[derive(Debug, Clone)]
+pub struct LetterQuery {
+    /// Which.
+    pub selector: Selector,
+    /// Of these, those that died while the evidence log had at most so many entries: what a run selects is fixed by it. `None` = as
+    /// they stand.
+    pub died_by: Option<u64>,
+}
+
+/// How many dead letters a question selects.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LetterCount {
+    /// All of them.
+    pub total: u64,
+    /// Of each reason, most first; no more reasons than were asked for.
+    pub by_reason: Vec<(String, u64)>,
 }
 
 /// What a gateway keeps. One writer; any number of readers, which see committed state only.
@@ -192,14 +200,26 @@ pub trait Store: Send + Sync + 'static {
     async fn subscription_names(&self, participant: &ParticipantId, after: &str, limit: usize)
     -> Result<Vec<String>, StoreError>;
 
-    /// Dead letters at positions > `after`, ascending, at most `limit`.
+    /// Selected dead letters at positions > `after`, ascending, at most `limit`.
     async fn dead_letters(
         &self,
         key: &SubscriptionKey,
-        query: &DeadLetterQuery,
+        query: &LetterQuery,
         after: Position,
         limit: usize,
     ) -> Result<Vec<DeadLetter>, StoreError>;
+
+    /// How many dead letters are selected, by at most `reasons` reasons. Reads no histories; time grows with the dead letters.
+    async fn count_dead_letters(
+        &self,
+        key: &SubscriptionKey,
+        query: &LetterQuery,
+        reasons: usize,
+    ) -> Result<LetterCount, StoreError>;
+
+    /// How far a run over dead letters is; `None` = it has changed nothing yet, or was forgotten: of each subscription the last
+    /// 1,000 runs are known.
+    async fn letter_run(&self, key: &SubscriptionKey, request_id: &str) -> Result<Option<LetterRun>, StoreError>;
 
     /// How many dead letters there are of each reason, most first, at most `limit` reasons. Reads no histories.
     async fn dead_letter_counts(&self, key: &SubscriptionKey, limit: usize) -> Result<Vec<(String, u64)>, StoreError>;

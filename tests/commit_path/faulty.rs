@@ -13,12 +13,12 @@ use tokio::sync::Notify;
 use tongbao::{
     domain::{
         attributes::SubjectKey,
-        delivery::{BlockSummary, DeadLetter, SubscriptionKey, SubscriptionState},
+        delivery::{BlockSummary, DeadLetter, LetterRun, SubscriptionKey, SubscriptionState},
         draft::{OrderKey, StoredRecord},
         ids::{Micros, ParticipantId, Position, RecordId, Revision},
         ledger::{Act, Attestation, Committed, Head},
     },
-    store::{DeadLetterQuery, EvidenceQuery, Identity, PageBounds, RecordQuery, Store, StoreError, docket::DocketReads},
+    store::{EvidenceQuery, Identity, LetterCount, LetterQuery, PageBounds, RecordQuery, Store, StoreError, docket::DocketReads},
 };
 
 /// What becomes of the next commit.
@@ -175,11 +175,24 @@ impl Store for FaultyStore {
     async fn dead_letters(
         &self,
         key: &SubscriptionKey,
-        query: &DeadLetterQuery,
+        query: &LetterQuery,
         after: Position,
         limit: usize,
     ) -> Result<Vec<DeadLetter>, StoreError> {
         self.inner.dead_letters(key, query, after, limit).await
+    }
+
+    async fn count_dead_letters(
+        &self,
+        key: &SubscriptionKey,
+        query: &LetterQuery,
+        reasons: usize,
+    ) -> Result<LetterCount, StoreError> {
+        self.inner.count_dead_letters(key, query, reasons).await
+    }
+
+    async fn letter_run(&self, key: &SubscriptionKey, request_id: &str) -> Result<Option<LetterRun>, StoreError> {
+        self.inner.letter_run(key, request_id).await
     }
 
     async fn dead_letter_counts(&self, key: &SubscriptionKey, limit: usize) -> Result<Vec<(String, u64)>, StoreError> {

@@ -70,7 +70,7 @@ fn stand(state: &SubscriptionState, position: u64, order_key: &tongbao::domain::
     let waits_behind = state.blocked.get(order_key).is_some_and(|blocked| position > blocked.resume_after);
     if let Some(row) = state.retrying.get(&position) {
         Stand::Waiting { attempt: row.failures + 1 }
-    } else if state.dead.contains_key(&position) {
+    } else if state.dead.contains(position) {
         Stand::Dead
     } else if state.is_passed(position) && !waits_behind {
         Stand::Done

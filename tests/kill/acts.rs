@@ -195,12 +195,12 @@ pub async fn redrive(scene: Arc<Scene>, house: Arc<House>) {
         // Before it is asked for: the delivery may be faster than the answer.
         scene.history.note(Event::RedriveAsked(positions.clone()));
         let selector = Some(proto::DeadLetterSelector { positions: positions.clone(), ..Default::default() });
-        let request = proto::RedriveDeadLettersRequest { subscription: "risk".to_owned(), selector, dry_run: false };
+        let request = proto::RedriveDeadLettersRequest { subscription: "risk".to_owned(), selector, ..Default::default() };
         scene.begin(Act::Redrive, 1);
-        let answer = feeds.redrive(request).await;
+        let answer = feeds.redrive(request).finish().await;
         scene.finished(Act::Redrive, 1);
         if let Ok(answer) = answer {
-            scene.history.note(Event::Redriven { positions, count: answer.redriven });
+            scene.history.note(Event::Redriven { positions, count: answer.done });
             scene.answered(Act::Redrive, 1);
         }
     }

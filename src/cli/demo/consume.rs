@@ -141,8 +141,8 @@ async fn redrive(feeds: &Feeds, tell: &mut Telling<'_>, consumer: &mut Consumer,
     );
     let before = consumer.watch.counts().acked;
     let selector = Some(DeadLetterSelector { positions: vec![rejected], ..Default::default() });
-    let request = RedriveDeadLettersRequest { subscription: NAME.to_owned(), selector, dry_run: false };
-    let redriven = feeds.redrive(request).await?.redriven;
+    let request = RedriveDeadLettersRequest { subscription: NAME.to_owned(), selector, ..Default::default() };
+    let redriven = feeds.redrive(request).finish().await?.done;
     consumer.until(|counts| counts.acked > before).await?;
     tell.require(
         redriven == 1 && consumer.attempts(rejected).len() == 2,

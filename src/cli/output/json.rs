@@ -241,7 +241,10 @@ mod tests {
         let selector = proto::DeadLetterSelector { positions: vec![1, 300, u64::MAX], ..Default::default() };
         assert_eq!(
             json_of("DeadLetterSelector", &selector),
-            json!({ "positions": [1, 300, u64::MAX], "reason": "", "credit_code": "", "all": false })
+            json!({
+                "positions": [1, 300, u64::MAX], "ranges": [], "reasons": [], "enterprises": [], "record_ids": [],
+                "died_from_us": 0, "died_before_us": 0, "all": false
+            })
         );
         let start = proto::StartAt { at: Some(proto::start_at::At::Latest(true)) };
         assert_eq!(json_of("StartAt", &start), json!({ "latest": true }));

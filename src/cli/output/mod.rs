@@ -10,7 +10,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 
 pub use json::json_of;
-pub use moment::{MomentError, latest_moment_in, show_moment};
+pub use moment::{MomentError, first_moment_in, latest_moment_in, show_moment};
 pub use record::{content_lines, kind_name, record_line, subject_of};
 
 use super::Context;

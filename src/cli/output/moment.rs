@@ -39,14 +39,27 @@ fn shanghai() -> UtcOffset {
 /// # Errors
 /// When the text is none of these.
 pub fn latest_moment_in(text: &str, now: Micros) -> Result<Micros, MomentError> {
+    moments_in(text, now).map(|(_, last)| last)
+}
+
+/// The first moment of what the text names: "since a day" takes the whole day in.
+///
+/// # Errors
+/// As [`latest_moment_in`].
+pub fn first_moment_in(text: &str, now: Micros) -> Result<Micros, MomentError> {
+    moments_in(text, now).map(|(first, _)| first)
+}
+
+fn moments_in(text: &str, now: Micros) -> Result<(Micros, Micros), MomentError> {
     let text = text.trim();
     if text.eq_ignore_ascii_case("now") {
-        return Ok(now);
+        return Ok((now, now));
     }
     let spaced = text.replacen('T', " ", 1);
     let local = |moment: PrimitiveDateTime, takes: Duration| {
-        let end = moment.assume_offset(shanghai()).checked_add(takes)?.checked_sub(Duration::microseconds(1))?;
-        micros(end)
+        let first = moment.assume_offset(shanghai());
+        let last = first.checked_add(takes)?.checked_sub(Duration::microseconds(1))?;
+        micros(first).zip(micros(last))
     };
     let found = if let Ok(day) = Date::parse(text, DAY) {
         local(day.midnight(), Duration::days(1))
@@ -55,7 +68,7 @@ pub fn latest_moment_in(text: &str, now: Micros) -> Result<Micros, MomentError> 
     } else if let Ok(second) = PrimitiveDateTime::parse(&spaced, SECOND) {
         local(second, Duration::seconds(1))
     } else {
-        OffsetDateTime::parse(text, &Rfc3339).ok().and_then(micros)
+        OffsetDateTime::parse(text, &Rfc3339).ok().and_then(micros).map(|at| (at, at))
     };
     found.ok_or_else(|| MomentError(text.to_owned()))
 }
@@ -92,6 +105,9 @@ mod tests {
         assert_eq!(latest_moment_in("2020-05-15T16:00:00Z", 0), Ok(end));
         assert_eq!(latest_moment_in("2020-05-16T00:00:00+08:00", 0), Ok(end));
         assert_eq!(latest_moment_in("now", 7), Ok(7));
+        assert_eq!(first_moment_in("2020-05-16", 0), Ok(end));
+        assert_eq!(first_moment_in("2020-05-16 00:01", 0), Ok(end + 60_000_000));
+        assert_eq!(first_moment_in("2020-05-15T16:00:00Z", 0), Ok(end));
         assert_eq!(show_moment(end), "2020-05-16 00:00:00");
     }
 

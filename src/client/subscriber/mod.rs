@@ -42,6 +42,8 @@ pub struct SubscribeOptions {
     pub subscription: String,
     /// Random, the same over all streams of this subscriber: the gateway keeps the leases of a broken stream for it.
     pub session_id: [u8; 16],
+    /// What the gateway is to call us in the history of attempts, at most 64 characters: by default program and process.
+    pub client: String,
     /// Take over from an attached session.
     pub take_over: bool,
     /// Most deliveries held at once, 1 to 100,000.
@@ -75,6 +77,7 @@ impl SubscribeOptions {
         Self {
             subscription: subscription.into(),
             session_id,
+            client: own_name(),
             take_over: false,
             window_records: 1_000,
             window_bytes: 16 << 20,
@@ -88,6 +91,13 @@ impl SubscribeOptions {
             drain_within: Duration::from_secs(30),
         }
     }
+}
+
+/// Program and process.
+fn own_name() -> String {
+    let program = std::env::current_exe().ok().and_then(|path| Some(path.file_stem()?.to_str()?.to_owned()));
+    let program: String = program.unwrap_or_default().chars().filter(|c| !c.is_control()).take(48).collect();
+    format!("{program}/{}", std::process::id())
 }
 
 /// Numbers of a subscriber since its start.

@@ -101,6 +101,7 @@ impl<'a> Stream<'a> {
             take_over: self.take_over,
             window: Some(Window { records: self.options.window_records, bytes: self.options.window_bytes }),
             auto_extend: true,
+            client: self.options.client.clone(),
         }
     }
 

@@ -93,7 +93,7 @@ impl Engine {
                     Some(Job::Attach(attach)) => self.plan_attach(attach),
                     Some(Job::Detach { epoch, drained }) => self.leave(epoch, drained),
                     Some(Job::Redrive(letters)) => self.plan_redrive(letters),
-                    Some(Job::Discard(positions)) => self.plan_discard(&positions),
+                    Some(Job::Discard(letters)) => self.plan_discard(letters),
                     Some(Job::Pause(paused)) => self.plan_pause(paused),
                     Some(Job::Seek(target)) => self.plan_seek(target),
                     Some(Job::Update(settings)) => self.plan_update(settings),
@@ -224,8 +224,8 @@ impl Engine {
             Goal::Skips => PersistKind::Withhold,
         };
         let consumer = match &goal {
-            Goal::Attach { session, .. } => session.consumer.clone(),
-            _ => self.consumer(),
+            Goal::Attach { session, .. } => session.consumer.system.clone(),
+            _ => self.consumer().system,
         };
         self.outbox.push(Output::Persist(Box::new(Persist {
             change_id: self.last_change,

@@ -75,7 +75,7 @@ pub(super) enum Job {
         drained: bool,
     },
     Redrive(Vec<DeadLetter>),
-    Discard(Vec<Position>),
+    Discard(Vec<DeadLetter>),
     Pause(bool),
     Seek(Target),
     /// New settings, with the revision that they replace.

@@ -6,8 +6,8 @@ use super::{
     messages::Candidate,
     order::{LaneId, NO_LANE},
     plan::{How, Plan},
-    retry::{HISTORY, backoff},
-    state::{DeadLetter, Failure, RetryRow},
+    retry::backoff,
+    state::{Attempt, Consumer, DeadLetter, Ended, RetryRow},
     subscription::OnDeadLetter,
 };
 use crate::domain::ids::{Micros, Position};
@@ -16,9 +16,9 @@ use crate::domain::ids::{Micros, Position};
 pub(super) const MAX_ATTEMPTS: &str = "max_attempts";
 
 impl Engine {
-    /// System of the attached consumer.
-    pub(super) fn consumer(&self) -> String {
-        self.session.as_ref().map_or_else(String::new, |session| session.consumer.clone())
+    /// The attached consumer.
+    pub(super) fn consumer(&self) -> Consumer {
+        self.session.as_ref().map(|session| session.consumer.clone()).unwrap_or_default()
     }
 
     /// The retry row of a delivery: as kept, or a first one.
@@ -36,14 +36,25 @@ impl Engine {
             redriven: false,
             redrives: 0,
             history: Vec::new(),
+            left_out: 0,
         })
     }
 
-    fn noted(&self, row: &mut RetryRow, reason: &str) {
-        let failure = Failure { at: self.now, attempt: row.failures + 1, reason: reason.to_owned(), consumer: self.consumer() };
-        row.history.push(failure);
-        let surplus = row.history.len().saturating_sub(HISTORY);
+    /// Notes how an attempt ended. No more are kept than a delivery has attempts: what is kept of it stays small, however often it
+    /// is redriven.
+    fn note(&self, row: &mut RetryRow, ended: Ended, reason: &str) {
+        row.history.push(Attempt {
+            number: row.failures + 1,
+            sent_at: self.flight.get(row.position).map_or(0, |slot| slot.sent_at),
+            ended_at: self.now,
+            ended,
+            reason: reason.to_owned(),
+            consumer: self.consumer(),
+        });
+        let most = usize::try_from(self.state.row.spec.retry.max_attempts).unwrap_or(usize::MAX);
+        let surplus = row.history.len().saturating_sub(most);
         row.history.drain(..surplus);
+        row.left_out = row.left_out.saturating_add(u32::try_from(surplus).unwrap_or(u32::MAX));
     }
 
     /// Plans a counted failure of a delivery that is out.
@@ -51,12 +62,12 @@ impl Engine {
         &mut self,
         plan: &mut Plan,
         position: Position,
-        reason: &str,
+        (ended, reason): (Ended, &str),
         delay: Option<Micros>,
         suspect: bool,
     ) {
         let Some(mut row) = self.row_of(position) else { return };
-        self.noted(&mut row, reason);
+        self.note(&mut row, ended, reason);
         row.failures += 1;
         self.count_failure(plan);
         let policy = &self.state.row.spec.retry;
@@ -93,7 +104,7 @@ impl Engine {
     /// Plans a rejection by the consumer.
     pub(super) fn plan_reject(&mut self, plan: &mut Plan, position: Position, reason: &str) {
         if let Some(mut row) = self.row_of(position) {
-            self.noted(&mut row, reason);
+            self.note(&mut row, Ended::Reject, reason);
             self.plan_dead(plan, row, reason);
         }
     }
@@ -119,6 +130,7 @@ impl Engine {
             reason: reason.to_owned(),
             died_at: self.now,
             history: row.history,
+            left_out: row.left_out,
             redrives: row.redrives,
         });
         let blocks = lane != NO_LANE && self.state.row.spec.on_dead_letter == OnDeadLetter::Block;
@@ -175,7 +187,8 @@ impl Engine {
                 continue;
             }
             let before = plan.ends.len();
-            self.plan_failure(plan, position, "lease_expired", None, self.flight.get(position).is_some_and(|slot| slot.suspect));
+            let suspect = self.flight.get(position).is_some_and(|slot| slot.suspect);
+            self.plan_failure(plan, position, (Ended::LeaseExpired, Ended::LeaseExpired.token()), None, suspect);
             if let Some(end) = plan.ends.get_mut(before) {
                 end.expired = true;
             }

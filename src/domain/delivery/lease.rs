@@ -65,6 +65,8 @@ pub(super) struct Slot {
     pub failures: u32,
     pub stage: Stage,
     pub token: Token,
+    /// When it was first sent under that token.
+    pub sent_at: Micros,
     pub deciding: Option<Deciding>,
     /// How often the consumer gave it back, and until when it rests for that.
     pub releases: u32,
@@ -206,6 +208,7 @@ impl Flight {
         let Some(slot) = self.slots.get_mut(&position).filter(reserved) else { return false };
         let expires = now.saturating_add(lease);
         slot.stage = Stage::Sent { expires, base: now };
+        slot.sent_at = now;
         self.bound = self.bound.min(expires);
         true
     }

@@ -15,6 +15,7 @@ mod filter;
 mod finish;
 mod lag;
 mod lease;
+mod letters;
 mod messages;
 mod order;
 mod plan;
@@ -40,6 +41,7 @@ pub use engine::{Bounds, Engine};
 pub use filter::{Marks, is_recall};
 pub use lag::{Backlog, Lag, Oldest};
 pub use lease::ByPosition;
+pub use letters::{Criteria, LetterAct, LetterRun, MAX_CRITERIA, Selector, SelectorError};
 pub use messages::{
     AttachRefused, Candidate, Delivery, LossReason, LostLease, Observed, Output, PauseReason, Persist, PersistKind, SessionId,
     SettleResult, SettledItem, Settlement, Status, Tally, Token, Verb, Want, Window,
@@ -47,8 +49,8 @@ pub use messages::{
 pub use ride::RideRoom;
 pub use settings::{Settings, SettingsUpdate, changed_parts};
 pub use state::{
-    AckChunk, BlockedKey, CHUNK_POSITIONS, DeadLetter, Failure, Pausing, RetryRow, Sought, SubscriptionDelta, SubscriptionState,
-    apply,
+    AckChunk, Attempt, BlockedKey, CHUNK_POSITIONS, Consumer, DeadLetter, Ended, Pausing, RetryRow, Sought, SubscriptionDelta,
+    SubscriptionState, apply,
 };
 pub use subscription::{
     Filter, OnDeadLetter, Ordering, RetryPolicy, StartAt, SubscriptionKey, SubscriptionRow, SubscriptionSpec,

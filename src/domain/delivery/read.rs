@@ -100,7 +100,7 @@ impl Engine {
         self.state.is_passed(position)
             || self.flight.contains(position)
             || self.state.retrying.contains_key(&position)
-            || self.state.dead.contains_key(&position)
+            || self.state.dead.contains(position)
     }
 
     /// Revisions of one order key at positions > `after` and ≤ `upto` were read again; `rows` are those that match, ascending.
@@ -219,6 +219,7 @@ fn fresh(candidate: Candidate, lane: LaneId) -> Slot {
         suspect: false,
         failures: 0,
         stage: Stage::Ready,
+        sent_at: 0,
         token: Token { epoch: 0, send_number: 0 },
         deciding: None,
         releases: 0,

@@ -24,10 +24,10 @@ impl Engine {
         self.advance();
     }
 
-    /// Drops dead letters for good, one chunk of them. What they blocked goes on.
-    pub fn discard(&mut self, now: Micros, positions: Vec<Position>) {
+    /// Drops dead letters for good, one chunk of them as read from the store. What they blocked goes on.
+    pub fn discard(&mut self, now: Micros, letters: Vec<DeadLetter>) {
         self.observe(now);
-        self.jobs.push_back(Job::Discard(positions));
+        self.jobs.push_back(Job::Discard(letters));
         self.advance();
     }
 
@@ -36,7 +36,7 @@ impl Engine {
         let mut seen = BTreeSet::new();
         for letter in letters {
             let position = letter.position;
-            if !self.state.dead.contains_key(&position) || !seen.insert(position) {
+            if !self.state.dead.contains(position) || !seen.insert(position) {
                 continue;
             }
             let lane = self.free_planned(&mut plan, position, &letter.order_key);
@@ -50,19 +50,21 @@ impl Engine {
                 redriven: true,
                 redrives: letter.redrives.saturating_add(1),
                 history: letter.history,
+                left_out: letter.left_out,
             });
             plan.end(position, lane, How::Redriven);
         }
         self.start(plan, Goal::Redrive);
     }
 
-    pub(super) fn plan_discard(&mut self, positions: &[Position]) {
+    pub(super) fn plan_discard(&mut self, letters: Vec<DeadLetter>) {
         let mut plan = Plan::new(&self.state);
-        for position in positions.iter().collect::<BTreeSet<_>>() {
-            if let Some(order_key) = self.state.dead.get(position).cloned() {
-                let lane = self.free_planned(&mut plan, *position, &order_key);
-                plan.delta.drop_dead.push(*position);
-                plan.end(*position, lane, How::Discarded);
+        let mut seen = BTreeSet::new();
+        for DeadLetter { position, order_key, .. } in letters {
+            if self.state.dead.contains(position) && seen.insert(position) {
+                let lane = self.free_planned(&mut plan, position, &order_key);
+                plan.delta.drop_dead.push(position);
+                plan.end(position, lane, How::Discarded);
             }
         }
         self.start(plan, Goal::Discard);

@@ -58,7 +58,7 @@ impl Engine {
     fn hold(&mut self, row: BlockedKey) {
         let lane = self.lanes.intern(&row.order_key);
         let blocks = self.state.row.spec.on_dead_letter == OnDeadLetter::Block;
-        let by_dead = blocks && self.state.dead.contains_key(&row.blocked_by);
+        let by_dead = blocks && self.state.dead.contains(row.blocked_by);
         let followers = !self.lanes.is_total();
         let read_to = row.resume_after;
         let held = Held { row, retries: BTreeSet::new(), by_dead, followers, read_to, catching: 0 };

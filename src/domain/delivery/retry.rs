@@ -16,9 +16,6 @@ const BURST: Micros = SECOND / 10;
 /// Longest delay that a consumer may ask for: a day.
 const MAX_ASKED_MS: u64 = 86_400_000;
 
-/// Failures kept of one delivery: more than `max_attempts` allows only after redrives.
-pub(super) const HISTORY: usize = 100;
-
 /// Scrambles a number (SplitMix64), so that jitter is a function of seed, position and attempt alone.
 const fn scramble(value: u64) -> u64 {
     let mut z = value.wrapping_add(0x9E37_79B9_7F4A_7C15);

@@ -8,6 +8,7 @@ use super::{
     order::NO_LANE,
     plan::{How, Plan},
     retry::SECOND,
+    state::{Consumer, Ended},
 };
 use crate::domain::ids::{Micros, Position};
 
@@ -20,7 +21,7 @@ pub(super) struct Session {
     pub id: SessionId,
     /// The epoch under which it attached; 0 = its attach does not stand yet.
     pub epoch: u64,
-    pub consumer: String,
+    pub consumer: Consumer,
     pub window: Window,
     pub auto_extend: bool,
     pub draining: bool,
@@ -44,7 +45,7 @@ impl Engine {
         &mut self,
         now: Micros,
         id: SessionId,
-        consumer: String,
+        consumer: Consumer,
         window: Window,
         auto_extend: bool,
         take_over: bool,
@@ -52,7 +53,7 @@ impl Engine {
         self.observe(now);
         let holder = self.coming().or(self.session.as_ref().filter(|session| session.grace_until.is_none()));
         if let Some(holder) = holder.filter(|holder| holder.id != id && !take_over) {
-            return Err(AttachRefused { holder: holder.consumer.clone() });
+            return Err(AttachRefused { holder: holder.consumer.system.clone() });
         }
         let session = Session { id, epoch: 0, consumer, window, auto_extend, draining: false, grace_until: None };
         self.jobs.push_back(Job::Attach(Attach { session }));
@@ -154,7 +155,7 @@ impl Engine {
         }
         let sent = self.flight.positions(Slot::is_sent);
         if let ([only], true) = (sent.as_slice(), counts) {
-            self.plan_failure(plan, *only, "session_lost", None, true);
+            self.plan_failure(plan, *only, (Ended::SessionLost, Ended::SessionLost.token()), None, true);
             return;
         }
         for position in sent {

@@ -11,6 +11,7 @@ use super::{
     order::NO_LANE,
     plan::{How, Plan},
     retry::asked,
+    state::Ended,
 };
 use crate::domain::ids::{Micros, Position};
 
@@ -65,7 +66,7 @@ impl Engine {
             Verb::Ack => self.plan_ack(plan, item.position, passed),
             Verb::Retry { delay_ms, reason } => {
                 let delay = (*delay_ms > 0).then(|| asked(*delay_ms));
-                self.plan_failure(plan, item.position, reason, delay, false);
+                self.plan_failure(plan, item.position, (Ended::Retry, reason), delay, false);
             }
             Verb::Reject { reason } => self.plan_reject(plan, item.position, reason),
             Verb::Release => self.plan_release(plan, item.position),
@@ -138,7 +139,7 @@ impl Engine {
         if self.flight.contains(position) || self.state.retrying.contains_key(&position) {
             return SettleResult::Stale;
         }
-        if self.state.dead.contains_key(&position) {
+        if self.state.dead.contains(position) {
             let rejected = matches!(item.verb, Verb::Reject { .. });
             return if rejected { SettleResult::Ok } else { SettleResult::Stale };
         }
@@ -169,7 +170,7 @@ impl Engine {
                 && !self.flight.contains(item.position)
                 && self.state.is_passed(item.position)
                 && !self.state.retrying.contains_key(&item.position)
-                && !self.state.dead.contains_key(&item.position)
+                && !self.state.dead.contains(item.position)
                 && self.was_issued(item.token)
                 && item.token.epoch >= self.state.sought_epoch;
             if !may_wait {

@@ -10,12 +10,14 @@
 use std::collections::BTreeMap;
 
 use super::{
+    letters::LetterRun,
     settings::Settings,
     subscription::{SubscriptionKey, SubscriptionRow},
 };
 use crate::domain::{
     draft::OrderKey,
     ids::{Micros, Position, RecordId, Revision},
+    position_set::PositionSet,
 };
 
 /// Positions of one chunk of the acknowledgement bitmap.
@@ -79,17 +81,65 @@ impl AckChunk {
     }
 }
 
-/// One failed attempt.
+/// One attempt that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// When.
-    pub at: Micros,
-    /// Attempt that failed, from 1.
-    pub attempt: u32,
-    /// Why: the consumer's reason, `lease_expired`, or `session_lost`.
+pub struct Attempt {
+    /// Which, from 1; a redrive begins at 1 again.
+    pub number: u32,
+    /// When it was sent; 0 = not known (kept before this was noted).
+    pub sent_at: Micros,
+    /// When it ended.
+    pub ended_at: Micros,
+    /// How.
+    pub ended: Ended,
+    /// Why: the consumer's reason, or the token of how it ended.
     pub reason: String,
-    /// System that had it.
-    pub consumer: String,
+    /// Who had it.
+    pub consumer: Consumer,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Ended {
+    /// The consumer asked for another one.
+    Retry,
+    /// The consumer rejected it.
+    Reject,
+    /// Nothing was heard of it in time.
+    LeaseExpired,
+    /// The session that had it, and nothing else, did not come back.
+    SessionLost,
+}
+
+impl Ended {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Retry, Self::Reject, Self::LeaseExpired, Self::SessionLost];
+
+    /// Token as it is kept and shown.
+    #[must_use]
+    pub const fn token(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Reject => "reject",
+            Self::LeaseExpired => "lease_expired",
+            Self::SessionLost => "session_lost",
+        }
+    }
+}
+
+/// Who has deliveries.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Consumer {
+    /// System, `<participant>/<name>`; empty = nobody.
+    pub system: String,
+    /// What its session calls itself; empty = nothing.
+    pub client: String,
+}
+
+impl From<&str> for Consumer {
+    fn from(system: &str) -> Self {
+        Self { system: system.to_owned(), client: String::new() }
+    }
 }
 
 /// A position that waits for another attempt. Counted as passed: it pins nothing.
@@ -109,8 +159,10 @@ pub struct RetryRow {
     pub redriven: bool,
     /// How often it was redriven.
     pub redrives: u32,
-    /// What happened before.
-    pub history: Vec<Failure>,
+    /// What happened before: the last failed attempts, no more than `max_attempts`.
+    pub history: Vec<Attempt>,
+    /// How many earlier ones are left out of the history.
+    pub left_out: u32,
 }
 
 /// A delivery given up, kept with its history until redriven or discarded.
@@ -128,8 +180,10 @@ pub struct DeadLetter {
     pub reason: String,
     /// When.
     pub died_at: Micros,
-    /// What happened before.
-    pub history: Vec<Failure>,
+    /// What happened before: the last failed attempts, no more than `max_attempts`.
+    pub history: Vec<Attempt>,
+    /// How many earlier ones are left out of the history.
+    pub left_out: u32,
     /// How often it was redriven.
     pub redrives: u32,
 }
@@ -162,8 +216,8 @@ pub struct SubscriptionState {
     pub retrying: BTreeMap<Position, RetryRow>,
     /// Blocked enterprises.
     pub blocked: BTreeMap<OrderKey, BlockedKey>,
-    /// Positions in the dead letters with their key and redrive count (the letters themselves stay in the store).
-    pub dead: BTreeMap<Position, OrderKey>,
+    /// Positions in the dead letters (the letters themselves stay in the store).
+    pub dead: PositionSet,
     /// Failures in a row so far (for the circuit).
     pub consecutive_failures: u32,
     /// The circuit is open since.
@@ -236,10 +290,10 @@ pub fn apply(state: &mut SubscriptionState, delta: &SubscriptionDelta) {
         state.retrying.insert(row.position, row.clone());
     }
     for position in &delta.drop_dead {
-        state.dead.remove(position);
+        state.dead.remove(*position);
     }
     for letter in &delta.put_dead {
-        state.dead.insert(letter.position, letter.order_key.clone());
+        state.dead.insert(letter.position);
     }
     for key in &delta.drop_blocked {
         state.blocked.remove(key);
@@ -294,6 +348,8 @@ pub struct SubscriptionDelta {
     pub put_dead: Vec<DeadLetter>,
     /// Dead letters dropped.
     pub drop_dead: Vec<Position>,
+    /// How far a run over dead letters is with this; of it the engine knows nothing.
+    pub letter_run: Option<Box<LetterRun>>,
     /// Blocked keys written.
     pub put_blocked: Vec<BlockedKey>,
     /// Blocked keys dropped.
@@ -323,6 +379,7 @@ impl SubscriptionDelta {
             drop_retries: Vec::new(),
             put_dead: Vec::new(),
             drop_dead: Vec::new(),
+            letter_run: None,
             put_blocked: Vec::new(),
             drop_blocked: Vec::new(),
             circuit: None,

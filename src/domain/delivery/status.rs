@@ -41,7 +41,7 @@ impl Engine {
             in_flight: u64::from(self.flight.out),
             in_flight_bytes: self.flight.out_bytes,
             retrying: self.state.retrying.len() as u64,
-            dead_letters: self.state.dead.len() as u64,
+            dead_letters: self.state.dead.len(),
             blocked: self.state.blocked.len() as u64,
             epoch: self.state.epoch,
             pause: self.pause_reason(),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::{acts::Refusal, read_set::StandingSubscription};
 use crate::domain::{
     delivery::{
-        AckChunk, BlockedKey, DeadLetter, Pausing, RetryRow, Settings, Sought, SubscriptionDelta, SubscriptionKey,
+        AckChunk, BlockedKey, DeadLetter, LetterRun, Pausing, RetryRow, Settings, Sought, SubscriptionDelta, SubscriptionKey,
         SubscriptionRow,
     },
     draft::OrderKey,
@@ -31,6 +31,8 @@ pub struct SubscriptionWrite {
     pub retries: BTreeMap<Position, Option<RetryRow>>,
     /// Dead letters.
     pub dead: BTreeMap<Position, Option<DeadLetter>>,
+    /// Runs over dead letters, by request id.
+    pub letter_runs: BTreeMap<String, LetterRun>,
     /// Blocked keys.
     pub blocked: BTreeMap<OrderKey, Option<BlockedKey>>,
     /// Circuit: failures in a row, and since when it is open.
@@ -61,6 +63,7 @@ impl SubscriptionWrite {
         self.retries.extend(delta.put_retries.iter().map(|row| (row.position, Some(row.clone()))));
         self.dead.extend(delta.drop_dead.iter().map(|position| (*position, None)));
         self.dead.extend(delta.put_dead.iter().map(|letter| (letter.position, Some(letter.clone()))));
+        self.letter_runs.extend(delta.letter_run.iter().map(|run| (run.request_id.clone(), LetterRun::clone(run))));
         self.blocked.extend(delta.drop_blocked.iter().map(|key| (key.clone(), None)));
         self.blocked.extend(delta.put_blocked.iter().map(|row| (row.order_key.clone(), Some(row.clone()))));
     }

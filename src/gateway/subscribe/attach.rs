@@ -10,7 +10,7 @@ use super::{
     session::{Administration, AttachRequest, Command, Event, Session},
 };
 use crate::domain::{
-    delivery::{DeadLetter, SubscriptionKey},
+    delivery::{DeadLetter, LetterRun, SubscriptionKey},
     digest::Digest,
 };
 
@@ -47,14 +47,28 @@ impl Gateway {
 }
 
 impl Hosts {
-    /// Redrives letters in one transaction; answers how many.
-    pub(in super::super) async fn redrive(
+    /// That there is such a subscription. Wakes it: who asks for its dead letters asks again soon, and its state is read once.
+    pub(in super::super) async fn require(&self, key: &SubscriptionKey) -> Result<(), Refused> {
+        self.wake(key).await.map(|_| ())
+    }
+
+    /// Does to letters what the run is for, and keeps how far it is, in one transaction; answers how many it changed. `why` commits
+    /// to the reason.
+    pub(in super::super) async fn change_letters(
         &self,
         key: &SubscriptionKey,
         caller: &Caller,
         letters: Vec<DeadLetter>,
+        run: &LetterRun,
+        why: Option<Digest>,
     ) -> Result<u64, Refused> {
-        let ask = |reply| Command::Redrive { caller: Box::new(caller.clone()), letters: letters.clone(), reply };
+        let ask = |reply| Command::Letters {
+            caller: Box::new(caller.clone()),
+            letters: letters.clone(),
+            run: Box::new(run.clone()),
+            why,
+            reply,
+        };
         self.ask(key, ask).await?
     }
 
@@ -67,18 +81,6 @@ impl Hosts {
         why: Option<Digest>,
     ) -> Result<u64, Refused> {
         let ask = |reply| Command::Administer { caller: Box::new(caller.clone()), what: what.clone(), why, reply };
-        self.ask(key, ask).await?
-    }
-
-    /// Discards letters in one transaction; answers how many.
-    pub(in super::super) async fn discard(
-        &self,
-        key: &SubscriptionKey,
-        caller: &Caller,
-        letters: Vec<DeadLetter>,
-        why: Digest,
-    ) -> Result<u64, Refused> {
-        let ask = |reply| Command::Discard { caller: Box::new(caller.clone()), letters: letters.clone(), why, reply };
         self.ask(key, ask).await?
     }
 }

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::domain::{
     delivery::{Delivery, Persist, PersistKind, SubscriptionDelta, SubscriptionKey},
+    digest::hex,
     evidence::{ActKind, Actor, EvidenceDraft, PositionRange, tree_root},
     feeds::Feed,
     ids::Position,
@@ -97,6 +98,10 @@ pub(super) fn change(key: &SubscriptionKey, persist: &Persist, caller: Option<&C
     if let Some(settings) = &persist.delta.settings {
         evidence.counts.push(("settings_revision", settings.revision));
         evidence.feeds.clone_from(&settings.spec.filter.feeds);
+    }
+    if let Some(run) = &persist.delta.letter_run {
+        evidence.subjects = vec![format!("run:{}", run.request_id), format!("selector:{}", hex(&run.selector))];
+        evidence.counts.extend([("run_selected", run.selected), ("run_done", run.done), ("run_head", run.head)]);
     }
     let verb = match persist.kind {
         PersistKind::Pause => Some("pause"),

@@ -135,7 +135,8 @@ impl Hosts {
     }
 }
 
-fn stopping() -> Refused {
+/// The gateway stops: it has begun nothing of what was asked.
+pub(in super::super) fn stopping() -> Refused {
     Refused {
         retry_after: Some(std::time::Duration::from_secs(1)),
         ..Refused::new(

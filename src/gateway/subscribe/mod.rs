@@ -15,6 +15,7 @@ mod rows;
 mod session;
 mod unary;
 
+pub(super) use hosts::stopping;
 pub use hosts::{HostParts, Hosts};
 pub use numbers::MOST_LISTED;
 pub(super) use session::Administration;

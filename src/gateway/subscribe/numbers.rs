@@ -177,7 +177,7 @@ impl Gateway {
         let blocked = blocked
             .into_iter()
             .map(|row| {
-                let (retrying, dead) = (state.retrying.contains_key(&row.blocked_by), state.dead.contains_key(&row.blocked_by));
+                let (retrying, dead) = (state.retrying.contains_key(&row.blocked_by), state.dead.contains(row.blocked_by));
                 super::session::Blocked { row, retrying, dead }
             })
             .collect();

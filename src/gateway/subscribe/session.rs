@@ -6,8 +6,8 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use crate::domain::{
     delivery::{
-        BlockedKey, DeadLetter, LostLease, SessionId, SettledItem, Settlement, Status, SubscriptionKey, SubscriptionSpec, Target,
-        Token, Window,
+        BlockedKey, DeadLetter, LetterRun, LostLease, SessionId, SettledItem, Settlement, Status, SubscriptionKey,
+        SubscriptionSpec, Target, Token, Window,
     },
     digest::Digest,
     evidence::PositionRange,
@@ -140,6 +140,8 @@ pub enum Event {
 pub struct AttachRequest {
     /// Session.
     pub session: SessionId,
+    /// What it calls itself; empty = nothing.
+    pub client: String,
     /// First window.
     pub window: Window,
     /// Extend leases while heartbeats arrive.
@@ -158,8 +160,7 @@ pub(super) enum Command {
     Drain { attachment: u64 },
     Detach { attachment: u64 },
     Status { reply: oneshot::Sender<Status> },
-    Redrive { caller: Box<Caller>, letters: Vec<DeadLetter>, reply: Reply<u64> },
-    Discard { caller: Box<Caller>, letters: Vec<DeadLetter>, why: Digest, reply: Reply<u64> },
+    Letters { caller: Box<Caller>, letters: Vec<DeadLetter>, run: Box<LetterRun>, why: Option<Digest>, reply: Reply<u64> },
     Administer { caller: Box<Caller>, what: Administration, why: Option<Digest>, reply: Reply<u64> },
     Close { reason: &'static str, reply: oneshot::Sender<()> },
 }

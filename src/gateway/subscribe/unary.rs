@@ -35,6 +35,8 @@ pub struct FetchRequest {
     pub wait: Duration,
     /// Take over from another session.
     pub take_over: bool,
+    /// What it calls itself; empty = nothing. Of a session that is kept, the first name stands.
+    pub client: String,
 }
 
 /// Sessions of unary consumers, by subscription and session id.
@@ -55,8 +57,8 @@ impl Gateway {
     /// # Errors
     /// `NOT_FOUND`, `FAILED_PRECONDITION` when another session holds the subscription, `UNAVAILABLE`.
     pub async fn fetch(&self, caller: &Caller, name: &str, request: FetchRequest) -> Result<(Vec<Outgoing>, Status), Refused> {
-        let FetchRequest { session, max, wait, take_over } = request;
-        self.ask_unary(caller, name, session, take_over, |reply| Ask::Fetch { max, wait, reply }).await
+        let FetchRequest { session, max, wait, take_over, client } = request;
+        self.ask_unary(caller, name, session, (take_over, &client), |reply| Ask::Fetch { max, wait, reply }).await
     }
 
     /// Settles deliveries taken by `fetch`; answers after the commit.
@@ -70,7 +72,7 @@ impl Gateway {
         session: SessionId,
         items: Vec<Settlement>,
     ) -> Result<Vec<SettledItem>, Refused> {
-        self.ask_unary(caller, name, session, false, |reply| Ask::Settle { items: items.clone(), reply }).await
+        self.ask_unary(caller, name, session, (false, ""), |reply| Ask::Settle { items: items.clone(), reply }).await
     }
 
     async fn ask_unary<T>(
@@ -78,13 +80,13 @@ impl Gateway {
         caller: &Caller,
         name: &str,
         session: SessionId,
-        take_over: bool,
+        attach: (bool, &str),
         mut ask: impl FnMut(oneshot::Sender<T>) -> Ask,
     ) -> Result<T, Refused> {
         let key = key_of(caller, name)?;
         // A task that ends between being found and being asked has a successor.
         for _ in 0..3 {
-            let task = self.unary_session(caller, &key, session, take_over).await?;
+            let task = self.unary_session(caller, &key, session, attach).await?;
             let (reply, answer) = oneshot::channel();
             if task.send(ask(reply)).await.is_ok()
                 && let Ok(answer) = answer.await
@@ -105,14 +107,15 @@ impl Gateway {
         caller: &Caller,
         key: &SubscriptionKey,
         session: SessionId,
-        take_over: bool,
+        (take_over, client): (bool, &str),
     ) -> Result<mpsc::Sender<Ask>, Refused> {
         let mut sessions = self.unary.0.lock().await;
         let place = (key.clone(), session);
         if let Some(task) = sessions.get(&place).filter(|task| !task.is_closed()) {
             return Ok(task.clone());
         }
-        let request = AttachRequest { session, window: Window { records: 0, bytes: FETCH_BYTES }, auto_extend: false, take_over };
+        let (window, client) = (Window { records: 0, bytes: FETCH_BYTES }, client.to_owned());
+        let request = AttachRequest { session, client, window, auto_extend: false, take_over };
         let (attached, events) = self.attach(caller, &key.name, request, QUEUE).await?;
         let idle = Duration::from_millis(self.overview(key).await?.spec.lease_ms);
         let (asks, queue) = mpsc::channel(QUEUE);

@@ -2,6 +2,7 @@
 //! [`Home`] and runs the whole suite by `conformance!`.
 
 pub(crate) mod damage;
+pub(crate) mod dead_letters;
 pub(crate) mod dispositions;
 pub(crate) mod durability;
 pub(crate) mod evidence;
@@ -101,9 +102,14 @@ macro_rules! every_case {
                 passing_over_is_kept_without_evidence
                 a_deleted_subscription_is_gone
                 names_are_paged
-                dead_letters_are_filtered
-                dead_letters_are_counted_by_reason
                 deltas_do_what_the_engine_trusts
+            }
+            dead_letters {
+                dead_letters_are_selected_as_the_selector_says
+                letters_that_died_later_are_not_in_a_fixed_selection
+                dead_letters_are_counted_by_reason
+                runs_are_kept_with_what_they_did
+                old_runs_are_forgotten
             }
             evidence {
                 every_act_has_its_entry

@@ -2,18 +2,15 @@
 //! that the delivery engine trusts.
 
 use super::{Home, harness::*};
-use crate::{
-    domain::{
-        delivery::{
-            AckChunk, BlockedKey, DeadLetter, Failure, Pausing, RetryRow, Settings, Sought, SubscriptionDelta, SubscriptionKey,
-            SubscriptionState, apply as oracle,
-        },
-        draft::OrderKey,
-        evidence::ActKind,
-        ids::Position,
-        ledger::{Act, Change, Outcome, Refusal},
+use crate::domain::{
+    delivery::{
+        AckChunk, Attempt, BlockedKey, Consumer, DeadLetter, Ended, Pausing, RetryRow, Settings, Sought, SubscriptionDelta,
+        SubscriptionKey, SubscriptionState, apply as oracle,
     },
-    store::DeadLetterQuery,
+    draft::OrderKey,
+    evidence::ActKind,
+    ids::Position,
+    ledger::{Act, Change, Outcome, Refusal},
 };
 
 async fn load(ledger: &Ledger, name: &str) -> SubscriptionState {
@@ -102,55 +99,20 @@ pub(crate) async fn names_are_paged(home: &impl Home) {
     assert!(names("c", 10).await.is_empty());
 }
 
-pub(crate) async fn dead_letters_are_filtered(home: &impl Home) {
-    let ledger = Ledger::open(home).await;
-    ledger.publish((1..=9).map(nonconformity).collect()).await;
-    let keys: Vec<_> = ledger.everything().await.into_iter().map(|record| (record.record_id, record.order_key)).collect();
-    ledger.act(create("risk")).await;
-    let mut delta = SubscriptionDelta::empty(subscription_key("risk"), 0);
-    delta.put_dead = vec![letter(2, "poison", &keys), letter(4, "expired", &keys), letter(7, "poison", &keys)];
-    ledger.act(apply(delta.clone())).await;
-    let read = async |query: DeadLetterQuery, after, limit| {
-        ledger.store.dead_letters(&subscription_key("risk"), &query, after, limit).await.expect("read")
-    };
-    assert_eq!(read(DeadLetterQuery::default(), 0, 10).await, delta.put_dead);
-    assert_eq!(read(DeadLetterQuery::default(), 2, 1).await, delta.put_dead[1..2]);
-    let poison = DeadLetterQuery { reason: Some("poison".to_owned()), ..DeadLetterQuery::default() };
-    assert_eq!(read(poison.clone(), 0, 10).await.len(), 2);
-    assert_eq!(read(DeadLetterQuery { positions: vec![4, 7], ..poison }, 0, 10).await, delta.put_dead[2..]);
-    let of_key = DeadLetterQuery { order_key: Some(keys[3].1.clone()), ..DeadLetterQuery::default() };
-    assert_eq!(read(of_key, 0, 10).await, delta.put_dead[1..2]);
+pub(super) type Keys = [(crate::domain::ids::RecordId, OrderKey)];
+
+fn attempt(number: u32) -> Attempt {
+    Attempt {
+        number,
+        sent_at: START + i64::from(number),
+        ended_at: START + 2 * i64::from(number),
+        ended: Ended::ALL[number as usize % 4],
+        reason: "下游“暂停”".to_owned(),
+        consumer: Consumer { system: "gacc/risk".to_owned(), client: "风险 1".to_owned() },
+    }
 }
 
-pub(crate) async fn dead_letters_are_counted_by_reason(home: &impl Home) {
-    let ledger = Ledger::open(home).await;
-    ledger.publish((1..=9).map(nonconformity).collect()).await;
-    let keys: Vec<_> = ledger.everything().await.into_iter().map(|record| (record.record_id, record.order_key)).collect();
-    ledger.commit(&[create("risk"), create("other")]).await;
-    let count = async |limit| ledger.store.dead_letter_counts(&subscription_key("risk"), limit).await.expect("read");
-    assert!(count(10).await.is_empty());
-    let mut delta = SubscriptionDelta::empty(subscription_key("risk"), 0);
-    delta.put_dead =
-        [(2, "poison"), (4, "expired"), (5, "broken"), (7, "poison")].map(|(at, why)| letter(at, why, &keys)).to_vec();
-    let mut other = SubscriptionDelta::empty(subscription_key("other"), 0);
-    other.put_dead = vec![letter(3, "poison", &keys)];
-    ledger.commit(&[apply(delta), apply(other)]).await;
-    let counted = |pairs: &[(&str, u64)]| pairs.iter().map(|(why, count)| ((*why).to_owned(), *count)).collect::<Vec<_>>();
-    assert_eq!(count(10).await, counted(&[("poison", 2), ("broken", 1), ("expired", 1)]));
-    assert_eq!(count(1).await, counted(&[("poison", 2)]));
-    let mut gone = SubscriptionDelta::empty(subscription_key("risk"), 0);
-    gone.drop_dead = vec![2, 7];
-    ledger.act(apply(gone)).await;
-    assert_eq!(count(10).await, counted(&[("broken", 1), ("expired", 1)]));
-}
-
-type Keys = [(crate::domain::ids::RecordId, OrderKey)];
-
-fn failure(attempt: u32) -> Failure {
-    Failure { at: START + i64::from(attempt), attempt, reason: "下游“暂停”".to_owned(), consumer: "gacc/risk".to_owned() }
-}
-
-fn letter(position: Position, reason: &str, keys: &Keys) -> DeadLetter {
+pub(super) fn letter(position: Position, reason: &str, keys: &Keys) -> DeadLetter {
     let (record_id, order_key) = keys[position as usize - 1].clone();
     DeadLetter {
         position,
@@ -159,7 +121,8 @@ fn letter(position: Position, reason: &str, keys: &Keys) -> DeadLetter {
         order_key,
         reason: reason.to_owned(),
         died_at: START,
-        history: vec![failure(1), failure(2)],
+        history: vec![attempt(1), attempt(2)],
+        left_out: 3,
         redrives: 1,
     }
 }
@@ -173,7 +136,8 @@ fn retry(position: Position, failures: u32, keys: &Keys) -> RetryRow {
         suspect: failures.is_multiple_of(2),
         redriven: failures.is_multiple_of(3),
         redrives: failures / 3,
-        history: (1..=failures).map(failure).collect(),
+        history: (1..=failures).map(attempt).collect(),
+        left_out: failures / 2,
     }
 }
 

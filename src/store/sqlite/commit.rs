@@ -83,7 +83,7 @@ async fn write(
     //    commit. A crash here still leaves nothing: whoever asked has no answer, asks again with the same ids, and the acts are
     //    done then.
     facts::write(writing, &writes).await?;
-    subscriptions::write(&mut writing.script, &writes.subscriptions);
+    subscriptions::write(&mut writing.script, &writes.subscriptions, head.evidence_size);
     docket::write(&mut writing.script, &writes.docket, writes.committed_at);
     evidence::write(writing, &writes).await?;
     if writes.moves_head() {

@@ -8,6 +8,7 @@ mod attested;
 mod bare;
 mod check;
 mod commit;
+mod dead_letters;
 mod docket;
 mod emptying;
 mod errors;
@@ -37,10 +38,10 @@ use sqlx::{SqliteConnection, SqlitePool, pool::PoolConnection};
 
 pub use self::{bare::BareWriter, open::Options};
 use self::{errors::Mapped as _, key_filters::Places, keys::order_subject};
-use super::{DeadLetterQuery, EvidenceQuery, Identity, PageBounds, RecordQuery, Store, StoreError, docket::DocketReads};
+use super::{EvidenceQuery, Identity, LetterCount, LetterQuery, PageBounds, RecordQuery, Store, StoreError, docket::DocketReads};
 use crate::domain::{
     attributes::SubjectKey,
-    delivery::{BlockSummary, DeadLetter, SubscriptionKey, SubscriptionState},
+    delivery::{BlockSummary, DeadLetter, LetterRun, SubscriptionKey, SubscriptionState},
     draft::{OrderKey, StoredRecord},
     ids::{Micros, ParticipantId, Position, RecordId, Revision},
     ledger::{Act, Attestation, Committed, Head},
@@ -197,15 +198,28 @@ impl Store for SqliteStore {
     async fn dead_letters(
         &self,
         key: &SubscriptionKey,
-        query: &DeadLetterQuery,
+        query: &LetterQuery,
         after: Position,
         limit: usize,
     ) -> Result<Vec<DeadLetter>, StoreError> {
-        subscriptions::dead_letters(&mut *self.reader().await?, key, query, after, limit).await
+        dead_letters::page(&mut *self.reader().await?, key, query, after, limit).await
+    }
+
+    async fn count_dead_letters(
+        &self,
+        key: &SubscriptionKey,
+        query: &LetterQuery,
+        reasons: usize,
+    ) -> Result<LetterCount, StoreError> {
+        dead_letters::count(&mut *self.reader().await?, key, query, reasons).await
+    }
+
+    async fn letter_run(&self, key: &SubscriptionKey, request_id: &str) -> Result<Option<LetterRun>, StoreError> {
+        dead_letters::run(&mut *self.reader().await?, key, request_id).await
     }
 
     async fn dead_letter_counts(&self, key: &SubscriptionKey, limit: usize) -> Result<Vec<(String, u64)>, StoreError> {
-        subscriptions::dead_letter_counts(&mut *self.reader().await?, key, limit).await
+        dead_letters::count_by_reason(&mut *self.reader().await?, key, limit).await
     }
 
     async fn evidence(&self, first: u64, limit: usize) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {

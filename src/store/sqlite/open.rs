@@ -22,10 +22,11 @@ use crate::{
 };
 
 /// Schemas of this program, rising.
-const MIGRATIONS: [(i64, &str, &str); 5] = [
+const MIGRATIONS: [(i64, &str, &str); 6] = [
     (1, "ledger", include_str!("../../../migrations/sqlite/0001_ledger.sql")),
     (2, "dead letter reasons", include_str!("../../../migrations/sqlite/0002_dead_letter_reasons.sql")),
     (3, "subscription administration", include_str!("../../../migrations/sqlite/0003_subscription_administration.sql")),
+    (4, "dead letters", include_str!("../../../migrations/sqlite/0004_dead_letters.sql")),
     (5, "block summaries", include_str!("../../../migrations/sqlite/0005_block_summaries.sql")),
     (7, "docket", include_str!("../../../migrations/sqlite/0007_docket.sql")),
 ];

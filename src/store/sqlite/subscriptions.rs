@@ -6,25 +6,23 @@ use serde_json::{Value, json};
 use sqlx::{Connection as _, Row as _, sqlite::SqliteRow};
 
 use super::{
-    Connection,
+    Connection, dead_letters,
     errors::{Mapped as _, damaged},
-    int, natural,
-    records::numbers,
-    rows::{parse_participant, parse_record_id},
+    natural,
+    rows::parse_participant,
     script::Script,
 };
 use crate::{
     domain::{
-        delivery::{
-            AckChunk, BlockedKey, DeadLetter, Failure, Pausing, RetryRow, SubscriptionKey, SubscriptionRow, SubscriptionState,
-        },
+        delivery::{AckChunk, Attempt, BlockedKey, Pausing, RetryRow, SubscriptionKey, SubscriptionRow, SubscriptionState},
         digest::hex,
         draft::OrderKey,
         ids::{ParticipantId, Position},
         ledger::SubscriptionWrite,
+        position_set::PositionSet,
     },
     store::{
-        DeadLetterQuery, StoreError,
+        StoreError,
         encoding::{decode, encode},
     },
 };
@@ -41,12 +39,13 @@ pub(super) fn parse_key(text: &str) -> Result<SubscriptionKey, StoreError> {
 }
 
 /// Statements that drop everything of the subscriptions named in a JSON array.
-const DROP_ALL: [&str; 5] = [
+const DROP_ALL: [&str; 6] = [
     "DELETE FROM subscription WHERE subscription IN (SELECT value FROM json_each(?))",
     "DELETE FROM subscription_chunk WHERE subscription IN (SELECT value FROM json_each(?))",
     "DELETE FROM subscription_retry WHERE subscription IN (SELECT value FROM json_each(?))",
     "DELETE FROM subscription_dead WHERE subscription IN (SELECT value FROM json_each(?))",
     "DELETE FROM subscription_blocked WHERE subscription IN (SELECT value FROM json_each(?))",
+    "DELETE FROM dead_letter_run WHERE subscription IN (SELECT value FROM json_each(?))",
 ];
 
 const CREATE: &str = "INSERT INTO subscription
@@ -76,14 +75,9 @@ const PUT_CHUNKS: &str = "INSERT OR REPLACE INTO subscription_chunk (subscriptio
 const DROP_RETRIES: &str =
     "DELETE FROM subscription_retry WHERE (subscription, position) IN (SELECT value->>0, value->>1 FROM json_each(?))";
 const PUT_RETRIES: &str = "INSERT OR REPLACE INTO subscription_retry
-    (subscription, position, order_key, failures, due, suspect, redriven, redrives, history)
-    SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8 FROM json_each(?)";
-
-const DROP_DEAD: &str =
-    "DELETE FROM subscription_dead WHERE (subscription, position) IN (SELECT value->>0, value->>1 FROM json_each(?))";
-const PUT_DEAD: &str = "INSERT OR REPLACE INTO subscription_dead
-    (subscription, position, record_id, revision, order_key, reason, died_at, redrives, history)
-    SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8 FROM json_each(?)";
+    (subscription, position, order_key, failures, due, suspect, redriven, redrives, history, left_out)
+    SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8, value->>9
+    FROM json_each(?)";
 
 const DROP_BLOCKED: &str =
     "DELETE FROM subscription_blocked WHERE (subscription, order_key) IN (SELECT value->>0, value->>1 FROM json_each(?))";
@@ -91,15 +85,15 @@ const PUT_BLOCKED: &str = "INSERT OR REPLACE INTO subscription_blocked (subscrip
     SELECT value->>0, value->>1, value->>2, value->>3, value->>4 FROM json_each(?)";
 
 /// Rows of all subscriptions of a group for one statement.
-fn rows<'w>(
+pub(super) fn rows<'w>(
     writes: &'w BTreeMap<SubscriptionKey, SubscriptionWrite>,
     of_one: impl Fn(&str, &'w SubscriptionWrite) -> Vec<Value>,
 ) -> Vec<Value> {
     writes.iter().flat_map(|(key, write)| of_one(&text_key(key), write)).collect()
 }
 
-/// Writes the net changes of a group: each statement at most once.
-pub(super) fn write(script: &mut Script, writes: &BTreeMap<SubscriptionKey, SubscriptionWrite>) {
+/// Writes the net changes of a group: each statement at most once. `entries`: entries in the evidence log after it.
+pub(super) fn write(script: &mut Script, writes: &BTreeMap<SubscriptionKey, SubscriptionWrite>, entries: u64) {
     if writes.is_empty() {
         return;
     }
@@ -120,8 +114,7 @@ pub(super) fn write(script: &mut Script, writes: &BTreeMap<SubscriptionKey, Subs
     script.add_json(PUT_CHUNKS, rows(writes, chunks));
     script.add_json(DROP_RETRIES, rows(writes, |name, write| dropped_rows(name, &write.retries)));
     script.add_json(PUT_RETRIES, rows(writes, |name, write| put_rows(&write.retries, |row| retry_row(name, row))));
-    script.add_json(DROP_DEAD, rows(writes, |name, write| dropped_rows(name, &write.dead)));
-    script.add_json(PUT_DEAD, rows(writes, |name, write| put_rows(&write.dead, |letter| dead_row(name, letter))));
+    dead_letters::write(script, writes, entries);
     let unblocked = |name: &str, write: &SubscriptionWrite| {
         write.blocked.iter().filter(|(_, row)| row.is_none()).map(|(key, _)| json!([name, &*key.0])).collect()
     };
@@ -130,11 +123,11 @@ pub(super) fn write(script: &mut Script, writes: &BTreeMap<SubscriptionKey, Subs
     script.add_json(PUT_BLOCKED, rows(writes, |name, write| put_rows(&write.blocked, |row| blocked(row, name))));
 }
 
-fn dropped_rows<T>(name: &str, rows: &BTreeMap<Position, Option<T>>) -> Vec<Value> {
+pub(super) fn dropped_rows<T>(name: &str, rows: &BTreeMap<Position, Option<T>>) -> Vec<Value> {
     rows.iter().filter(|(_, row)| row.is_none()).map(|(position, _)| json!([name, position])).collect()
 }
 
-fn put_rows<K, T>(rows: &BTreeMap<K, Option<T>>, form: impl Fn(&T) -> Value) -> Vec<Value> {
+pub(super) fn put_rows<K, T>(rows: &BTreeMap<K, Option<T>>, form: impl Fn(&T) -> Value) -> Vec<Value> {
     rows.values().flatten().map(form).collect()
 }
 
@@ -166,21 +159,8 @@ fn retry_row(name: &str, row: &RetryRow) -> Value {
         u8::from(row.suspect),
         u8::from(row.redriven),
         row.redrives,
-        encode(&row.history)
-    ])
-}
-
-fn dead_row(name: &str, letter: &DeadLetter) -> Value {
-    json!([
-        name,
-        letter.position,
-        letter.record_id.as_str(),
-        letter.revision,
-        &*letter.order_key.0,
-        letter.reason,
-        letter.died_at,
-        letter.redrives,
-        encode(&letter.history)
+        encode(&row.history),
+        row.left_out
     ])
 }
 
@@ -227,7 +207,7 @@ pub(super) async fn load_inside(
         chunks: BTreeMap::new(),
         retrying: BTreeMap::new(),
         blocked: BTreeMap::new(),
-        dead: BTreeMap::new(),
+        dead: PositionSet::default(),
         consecutive_failures: row.try_get(6).mapped()?,
         circuit_open_since: row.try_get(7).mapped()?,
         settings_revision: natural(row.try_get(8).mapped()?)?,
@@ -237,7 +217,7 @@ pub(super) async fn load_inside(
     for row in fetch(connection, "SELECT chunk, bits FROM subscription_chunk WHERE subscription = ?", &name).await? {
         state.chunks.insert(natural(row.try_get(0).mapped()?)?, parse_chunk(row.try_get(1).mapped()?)?);
     }
-    let text = "SELECT position, order_key, failures, due, suspect, redriven, redrives, history
+    let text = "SELECT position, order_key, failures, due, suspect, redriven, redrives, history, left_out
                 FROM subscription_retry WHERE subscription = ?";
     for row in fetch(connection, text, &name).await? {
         let row = parse_retry(&row)?;
@@ -248,9 +228,7 @@ pub(super) async fn load_inside(
         let row = parse_blocked(&row)?;
         state.blocked.insert(row.order_key.clone(), row);
     }
-    for row in fetch(connection, "SELECT position, order_key FROM subscription_dead WHERE subscription = ?", &name).await? {
-        state.dead.insert(natural(row.try_get(0).mapped()?)?, order_key(&row, 1)?);
-    }
+    state.dead = dead_letters::positions(connection, &name).await?;
     Ok(Some(state))
 }
 
@@ -258,11 +236,11 @@ async fn fetch(connection: &mut Connection, text: &'static str, name: &str) -> R
     sqlx::query(text).bind(name.to_owned()).fetch_all(connection).await.mapped()
 }
 
-fn order_key(row: &SqliteRow, index: usize) -> Result<OrderKey, StoreError> {
+pub(super) fn order_key(row: &SqliteRow, index: usize) -> Result<OrderKey, StoreError> {
     Ok(OrderKey(row.try_get::<&str, _>(index).mapped()?.into()))
 }
 
-fn history(row: &SqliteRow, index: usize) -> Result<Vec<Failure>, StoreError> {
+pub(super) fn history(row: &SqliteRow, index: usize) -> Result<Vec<Attempt>, StoreError> {
     decode(row.try_get(index).mapped()?)
 }
 
@@ -276,6 +254,7 @@ fn parse_retry(row: &SqliteRow) -> Result<RetryRow, StoreError> {
         redriven: row.try_get(5).mapped()?,
         redrives: row.try_get(6).mapped()?,
         history: history(row, 7)?,
+        left_out: row.try_get(8).mapped()?,
     })
 }
 
@@ -285,19 +264,6 @@ fn parse_blocked(row: &SqliteRow) -> Result<BlockedKey, StoreError> {
         blocked_by: natural(row.try_get(1).mapped()?)?,
         resume_after: natural(row.try_get(2).mapped()?)?,
         since: row.try_get(3).mapped()?,
-    })
-}
-
-fn parse_dead(row: &SqliteRow) -> Result<DeadLetter, StoreError> {
-    Ok(DeadLetter {
-        position: natural(row.try_get(0).mapped()?)?,
-        record_id: parse_record_id(row.try_get(1).mapped()?)?,
-        revision: row.try_get(2).mapped()?,
-        order_key: order_key(row, 3)?,
-        reason: row.try_get(4).mapped()?,
-        died_at: row.try_get(5).mapped()?,
-        redrives: row.try_get(6).mapped()?,
-        history: history(row, 7)?,
     })
 }
 
@@ -316,40 +282,4 @@ pub(super) async fn names(
         .bind(i64::try_from(limit).unwrap_or(i64::MAX));
     let rows = query.fetch_all(connection).await.mapped()?;
     rows.iter().map(|row| Ok(parse_key(row.try_get(0).mapped()?)?.name)).collect()
-}
-
-pub(super) async fn dead_letters(
-    connection: &mut Connection,
-    key: &SubscriptionKey,
-    query: &DeadLetterQuery,
-    after: Position,
-    limit: usize,
-) -> Result<Vec<DeadLetter>, StoreError> {
-    let text = "SELECT position, record_id, revision, order_key, reason, died_at, redrives, history FROM subscription_dead
-                WHERE subscription = ?1 AND position > ?2
-                AND (?3 IS NULL OR position IN (SELECT value FROM json_each(?3)))
-                AND (?4 IS NULL OR reason = ?4) AND (?5 IS NULL OR order_key = ?5)
-                ORDER BY position LIMIT +?6";
-    let positions = query.positions.iter().map(|position| int(*position));
-    let query = sqlx::query(text)
-        .bind(text_key(key))
-        .bind(int(after))
-        .bind(if query.positions.is_empty() { None } else { Some(numbers(positions)) })
-        .bind(query.reason.clone())
-        .bind(query.order_key.as_ref().map(|key| key.0.as_ref().to_owned()))
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX));
-    query.fetch_all(connection).await.mapped()?.iter().map(parse_dead).collect()
-}
-
-pub(super) async fn dead_letter_counts(
-    connection: &mut Connection,
-    key: &SubscriptionKey,
-    limit: usize,
-) -> Result<Vec<(String, u64)>, StoreError> {
-    // By the index on reasons alone: histories are long.
-    let text = "SELECT reason, count(*) FROM subscription_dead INDEXED BY subscription_dead_reason WHERE subscription = ?1
-                GROUP BY reason ORDER BY 2 DESC, 1 LIMIT +?2";
-    let query = sqlx::query(text).bind(text_key(key)).bind(i64::try_from(limit).unwrap_or(i64::MAX));
-    let rows = query.fetch_all(connection).await.mapped()?;
-    rows.iter().map(|row| Ok((row.try_get(0).mapped()?, natural(row.try_get(1).mapped()?)?))).collect()
 }

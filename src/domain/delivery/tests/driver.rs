@@ -102,7 +102,7 @@ impl Driver {
         let _ = self.host.engine.attach(
             self.host.now,
             SessionId([who; 16]),
-            format!("gacc/{who}"),
+            Consumer::from(&*format!("gacc/{who}")),
             window,
             who.is_multiple_of(2),
             take_over,
@@ -188,8 +188,8 @@ impl Driver {
                 self.host.engine.redrive(now, letters);
             }
             Op::Discard(count) => {
-                let positions = self.host.letters.keys().take(usize::from(*count)).copied().collect();
-                self.host.engine.discard(now, positions);
+                let letters = self.host.letters.values().take(usize::from(*count)).cloned().collect();
+                self.host.engine.discard(now, letters);
             }
             Op::Permit(permitted) => {
                 self.permitted = *permitted;

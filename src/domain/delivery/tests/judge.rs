@@ -22,11 +22,11 @@ impl Checker {
     }
 
     /// A failure is counted when the consumer said so, its lease was over, or its session went with this one alone.
-    fn has_failed(&self, position: Position, row: &Failure) -> Result<bool, (Breach, Position)> {
+    fn has_failed(&self, position: Position, row: &Attempt) -> Result<bool, (Breach, Position)> {
         let Some(known) = self.known.get(&position) else { return Err((Breach::SentUnknown, position)) };
         let Some((_, expires, _)) = known.out else { return Ok(false) };
         Ok(match row.reason.as_str() {
-            "lease_expired" => row.at >= expires,
+            "lease_expired" => row.ended_at >= expires,
             "session_lost" => self.known.values().filter(|other| other.out.is_some()).count() == 1,
             reason => {
                 self.asked_now(known, position).any(|verb| matches!(verb, Verb::Retry { reason: asked, .. } if asked == reason))
@@ -121,7 +121,7 @@ impl Checker {
         let failures = known.failures + 1;
         holds(row.failures == failures, Breach::WrongAttempt, position)?;
         let (least, most) = backoff(failures);
-        let delay = row.due - failure.at;
+        let delay = row.due - failure.ended_at;
         let asked_for = self.asked_now(known, position).any(|verb| {
             matches!(verb, Verb::Retry { delay_ms, .. } if *delay_ms > 0 && Micros::try_from(*delay_ms).is_ok_and(|ms| ms * MILLI == delay))
         });

@@ -16,7 +16,7 @@ fn throw(seed: &mut u64, below: u64) -> u64 {
 fn unsettled(host: &Host, acked: &BTreeSet<Position>) -> BTreeSet<Position> {
     (1..=host.ledger.len() as u64)
         .filter(|position| host.candidate(*position).is_some())
-        .filter(|position| !acked.contains(position) && !host.stored.dead.contains_key(position))
+        .filter(|position| !acked.contains(position) && !host.stored.dead.contains(*position))
         .collect()
 }
 

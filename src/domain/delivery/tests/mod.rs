@@ -21,6 +21,7 @@ use super::*;
 use crate::domain::{
     draft::OrderKey,
     ids::{Micros, ParticipantId, Position, RecordId},
+    position_set::PositionSet,
 };
 
 pub(super) const SECOND: Micros = 1_000_000;
@@ -65,7 +66,7 @@ pub(super) fn fresh_state(spec: SubscriptionSpec) -> SubscriptionState {
         chunks: BTreeMap::new(),
         retrying: BTreeMap::new(),
         blocked: BTreeMap::new(),
-        dead: BTreeMap::new(),
+        dead: PositionSet::default(),
         consecutive_failures: 0,
         circuit_open_since: None,
         settings_revision: 1,
@@ -153,9 +154,15 @@ impl Host {
     }
 
     pub fn attach(&mut self, session: SessionId, window: Window, take_over: bool) {
-        let consumer = format!("gacc/{}", session.0[0]);
+        let consumer = Consumer::from(&*format!("gacc/{}", session.0[0]));
         self.engine.attach(self.now, session, consumer, window, false, take_over).expect("attached");
         self.run();
+    }
+
+    /// Discards these of the letters that there are.
+    pub fn discard(&mut self, positions: &[Position]) {
+        let letters = positions.iter().filter_map(|position| self.letters.get(position).cloned()).collect();
+        self.engine.discard(self.now, letters);
     }
 
     /// The stream of a session that is attached ends.

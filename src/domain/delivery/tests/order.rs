@@ -83,7 +83,7 @@ fn dead_letters_block_the_enterprise_if_asked() {
     host.attach(TWO, WIDE, false);
     host.publish(&["a", "b"]);
     assert_eq!(host.out(), [5]);
-    host.engine.discard(host.now, vec![1]);
+    host.discard(&[1]);
     host.run();
     assert_eq!(host.out(), [3, 4, 5]);
     host.say(&[(3, reject("no"))]);

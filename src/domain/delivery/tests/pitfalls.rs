@@ -175,7 +175,7 @@ fn pitfall_06_a_stuck_enterprise_blocks_only_itself() {
     assert_eq!(host.stored.floor, 1_002, "and it pins nothing");
     assert_eq!((host.stored.blocked.len(), host.stored.chunks.len(), host.stored.retrying.len()), (1, 0, 0));
     host.sent_now();
-    host.engine.discard(host.now, vec![1]);
+    host.discard(&[1]);
     host.run();
     let mut came = Vec::new();
     while let Some(position) = host.out().first().copied() {
@@ -259,7 +259,7 @@ fn pitfall_09_redrive_killed_half_way() {
         host.hold = false;
         host.crash();
         let expected = if committed { 10 } else { 5 };
-        assert_eq!((host.stored.retrying.len(), host.stored.dead.len()), (expected, 10 - expected));
+        assert_eq!((host.stored.retrying.len(), host.stored.dead.len()), (expected, 10 - expected as u64));
         host.engine.redrive(host.now, letters);
         host.run();
         host.attach(TWO, WIDE, false);

@@ -48,7 +48,7 @@ impl Standing {
     pub(super) fn of(stored: &SubscriptionState, position: Position, key: &OrderKey) -> Self {
         let total = stored.row.spec.ordering == Ordering::Total;
         let behind = !total && stored.blocked.get(key).is_some_and(|row| position > row.resume_after);
-        if stored.dead.contains_key(&position) {
+        if stored.dead.contains(position) {
             Self::Dead
         } else if stored.retrying.contains_key(&position) {
             Self::Retrying

@@ -189,7 +189,7 @@ fn no_disclosure_is_overtaken_by_an_attach() {
         let mut host = Host::with(spec(), &[]);
         host.hold = true;
         host.publish(&["a"]);
-        let consumer = "gacc/again".to_owned();
+        let consumer = Consumer::from("gacc/again");
         host.engine.attach(host.now, session, consumer, WIDE, false, true).expect("attached");
         host.publish(&["b"]);
         let is_reserve = |output: &Output| matches!(output, Output::Reserve { .. });

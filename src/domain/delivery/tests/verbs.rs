@@ -24,7 +24,7 @@ fn a_retry_counts_and_comes_back_after_the_backoff() {
     assert_eq!(host.say(&[(1, retry("db down"))]), [Ok]);
     assert_eq!(host.stored.retrying[&1].failures, 1);
     assert_eq!(host.stored.retrying[&1].history[0].reason, "db down");
-    assert_eq!(host.stored.retrying[&1].history[0].consumer, "gacc/1");
+    assert_eq!(host.stored.retrying[&1].history[0].consumer.system, "gacc/1");
     assert_eq!(host.stored.floor, 1, "a retry pins nothing");
     let due = host.stored.retrying[&1].due - host.now;
     assert!((800_000..=1_200_000).contains(&due));
@@ -201,7 +201,7 @@ fn redriven_letters_start_again_marked_and_exempt_from_order() {
     assert_eq!(host.stored.retrying.len(), 2, "said again it changes nothing");
     assert_eq!(host.ack(&[1]), [Ok], "although 2 is to come again");
     host.say(&[(3, reject("no"))]);
-    host.engine.discard(host.now, vec![3, 4, 5]);
+    host.discard(&[3, 4, 5]);
     host.run();
     assert!(host.stored.dead.is_empty());
     assert_eq!(host.persists.last().expect("a change").tally.discarded, [3]);

@@ -104,7 +104,7 @@ fn what_waited_behind_a_blocked_enterprise_is_said_before_it_is_forgotten() {
     host.deny(&["x"]);
     assert!(host.said().is_empty(), "they wait behind the dead letter");
     host.hold = true;
-    host.engine.discard(host.now, vec![1]);
+    host.discard(&[1]);
     host.run();
     host.let_go(true);
     assert!(host.stored.blocked.contains_key(&OrderKey("x".into())), "it stays until they are said");
@@ -120,7 +120,7 @@ fn what_was_reserved_under_the_grant_before_is_not_sent_behind_an_attach_that_wa
     let mut host = Host::with(spec(), &[]);
     host.hold = true;
     host.publish(&["x"]);
-    host.engine.attach(host.now, ONE, "gacc/1".to_owned(), WIDE, false, false).expect("attached");
+    host.engine.attach(host.now, ONE, "gacc/1".into(), WIDE, false, false).expect("attached");
     host.deny(&["x"]);
     host.let_go(true);
     assert!(host.sent.is_empty());

@@ -11,7 +11,10 @@ use super::{
     },
     Host,
 };
-use crate::domain::{delivery::SessionId, ids::Micros};
+use crate::domain::{
+    delivery::{Consumer, SessionId},
+    ids::Micros,
+};
 
 /// The session that is attached.
 pub(super) struct Attached {
@@ -41,7 +44,7 @@ impl Host {
             let _ = reply.send(Err(busy("another attach is under way")));
             return;
         }
-        let consumer = attached.caller.system.to_string();
+        let consumer = Consumer { system: attached.caller.system.to_string(), client: request.client.clone() };
         match self.engine.attach(now, request.session, consumer, request.window, request.auto_extend, request.take_over) {
             Ok(()) => self.attaching = Some(Attaching { attached, reply }),
             Err(refused) => drop(reply.send(Err(busy(&refused.holder)))),

@@ -40,7 +40,7 @@ use super::{
 use crate::{
     domain::{
         dates::CivilDate,
-        delivery::{Engine, PauseReason, PersistKind, Status, SubscriptionRow, SubscriptionState, Want},
+        delivery::{Engine, LetterRun, PauseReason, PersistKind, Status, SubscriptionRow, SubscriptionState, Want},
         ids::{Micros, Position, Revision},
     },
     store::StoreError,
@@ -60,6 +60,8 @@ struct Changing {
     kind: PersistKind,
     caller: Box<Caller>,
     why: Option<[u8; 32]>,
+    /// The run that it is a chunk of.
+    run: Option<Box<LetterRun>>,
     reply: Reply<u64>,
 }
 

@@ -12,7 +12,11 @@ use super::{
     Changing, Host,
     attached::Attached,
 };
-use crate::domain::{delivery::PersistKind, digest::Digest, ids::Micros};
+use crate::domain::{
+    delivery::{LetterAct, PersistKind},
+    digest::Digest,
+    ids::Micros,
+};
 
 /// Batches that may wait to be taken by a session: one leaves while the next one waits. More would only be held in memory.
 const PLACES: usize = 2;
@@ -69,13 +73,17 @@ impl Host {
             }
             // Nobody waits for the answer if the asker is gone.
             Command::Status { reply } => drop(reply.send(self.numbers())),
-            Command::Redrive { caller, letters, reply } => {
-                self.changing.push_back(Changing { kind: PersistKind::Redrive, caller, why: None, reply });
-                self.engine.redrive(now, letters);
-            }
-            Command::Discard { caller, letters, why, reply } => {
-                self.changing.push_back(Changing { kind: PersistKind::Discard, caller, why: Some(why), reply });
-                self.engine.discard(now, letters.into_iter().map(|letter| letter.position).collect());
+            Command::Letters { caller, letters, run, why, reply } => {
+                let kind = match run.act {
+                    LetterAct::Redrive => PersistKind::Redrive,
+                    LetterAct::Discard => PersistKind::Discard,
+                };
+                let act = run.act;
+                self.changing.push_back(Changing { kind, caller, why, run: Some(run), reply });
+                match act {
+                    LetterAct::Redrive => self.engine.redrive(now, letters),
+                    LetterAct::Discard => self.engine.discard(now, letters),
+                }
             }
             Command::Administer { caller, what, why, reply } => self.administer(now, caller, what, why, reply),
             Command::Close { reason, reply } => {
@@ -94,7 +102,7 @@ impl Host {
             Administration::Seek(_) => PersistKind::Seek,
             Administration::Update { .. } => PersistKind::Update,
         };
-        self.changing.push_back(Changing { kind, caller, why, reply });
+        self.changing.push_back(Changing { kind, caller, why, run: None, reply });
         match what {
             Administration::Pause => self.engine.pause(now, true),
             Administration::Resume => self.engine.pause(now, false),

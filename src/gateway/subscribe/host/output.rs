@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     domain::{
-        delivery::{Delivery, Output, Persist, PersistKind, changed_parts},
+        delivery::{Delivery, LetterRun, Output, Persist, PersistKind, changed_parts},
         ids::Position,
     },
     store::StoreError,
@@ -63,8 +63,12 @@ impl Host {
         self.work.push(work.boxed());
     }
 
-    fn persist(&mut self, persist: Persist) {
+    fn persist(&mut self, mut persist: Persist) {
         let asker = self.changing.front().filter(|changing| changing.kind == persist.kind);
+        if let Some(run) = asker.and_then(|changing| changing.run.clone()) {
+            let changed = persist.tally.redriven.len() + persist.tally.discarded.len();
+            persist.delta.letter_run = Some(Box::new(LetterRun { done: run.done + changed as u64, ..*run }));
+        }
         let caller = match (&persist.kind, asker) {
             (_, Some(changing)) => Some(&*changing.caller),
             (PersistKind::Attach { .. }, None) => self.attaching.as_ref().map(|attaching| &attaching.attached.caller),

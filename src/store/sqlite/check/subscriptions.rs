@@ -23,7 +23,8 @@ const STRAY: &str = "
         WHERE r.order_key IS NOT s.order_key OR r.record_id IS NOT s.record_id OR v.revision IS NOT s.revision
     UNION ALL SELECT 'row of the unknown subscription ' || o.subscription FROM (
         SELECT subscription FROM subscription_chunk UNION SELECT subscription FROM subscription_retry
-        UNION SELECT subscription FROM subscription_dead UNION SELECT subscription FROM subscription_blocked) o
+        UNION SELECT subscription FROM subscription_dead UNION SELECT subscription FROM subscription_blocked
+        UNION SELECT subscription FROM dead_letter_run) o
         WHERE o.subscription NOT IN (SELECT subscription FROM subscription)";
 
 pub(super) async fn check(connection: &mut Connection, wrong: &mut Wrong, head: &Head) -> Result<(), StoreError> {
@@ -51,7 +52,7 @@ fn check_state(wrong: &mut Wrong, name: &str, state: &SubscriptionState, head: P
     wrong.unless(state.highest_passed() <= head, || {
         format!("subscription {name} has passed {}, the ledger ends at {head}", state.highest_passed())
     });
-    let twice: Vec<_> = state.retrying.keys().filter(|position| state.dead.contains_key(position)).collect();
+    let twice: Vec<_> = state.retrying.keys().filter(|position| state.dead.contains(**position)).collect();
     wrong.unless(twice.is_empty(), || format!("subscription {name}: {twice:?} wait for a retry and are dead letters"));
     wrong.unless(state.sought_epoch <= state.epoch && state.row.snapshot_at <= head, || {
         format!("subscription {name}: its last seek is of an epoch or a snapshot still to come")
