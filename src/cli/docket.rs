@@ -47,6 +47,13 @@ pub struct Arguments {
     limit: usize,
 }
 
+impl Arguments {
+    /// All of one duty.
+    pub(super) fn of_duty(duty: Duty, overdue: bool) -> Self {
+        Self { overdue, duty: Some(duty), of: String::new(), limit: 1000 }
+    }
+}
+
 fn duty(token: &str) -> Result<Duty, String> {
     let known = || Duty::ALL.iter().map(|duty| duty.token()).collect::<Vec<_>>().join(", ");
     Duty::parse(token).ok_or_else(|| format!("there are {}", known()))

@@ -15,14 +15,17 @@ pub mod demo;
 mod docket;
 mod doctor;
 pub mod door;
+mod doubt;
 mod evidence;
 pub mod evidence_folder;
 mod failure;
 pub mod house;
+mod notice;
 pub mod output;
 mod publish;
 mod pull;
 mod read;
+mod reply;
 mod screen;
 pub mod serve;
 mod signals;
@@ -120,6 +123,10 @@ pub enum Command {
     Pull(pull::Arguments),
     /// 审单：比对两份名单 · Screen an export declaration.
     Screen(screen::Arguments),
+    /// 疑义：提出、答复、查看 · Doubts about records: raise, answer, list.
+    Doubt(doubt::Arguments),
+    /// 紧急通报：发出、签收、查看 · Urgent notices: issue, acknowledge, list.
+    Notice(notice::Arguments),
     /// 待办与逾期事项 · What waits for somebody, and what is overdue.
     Docket(docket::Arguments),
     /// 存证：检索、证明、导出、离线验证 · Evidence: search, prove, export, verify offline.
@@ -145,6 +152,8 @@ impl Command {
             Self::Read(arguments) => read::run(*arguments, context).await,
             Self::Pull(arguments) => pull::run(arguments, context).await,
             Self::Screen(arguments) => screen::run(arguments, context).await,
+            Self::Doubt(arguments) => doubt::run(arguments, context).await,
+            Self::Notice(arguments) => notice::run(arguments, context).await,
             Self::Docket(arguments) => docket::run(arguments, context).await,
             Self::Evidence(arguments) => evidence::run(arguments, context).await,
             Self::Doctor(arguments) => doctor::run(arguments, context).await,

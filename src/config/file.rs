@@ -343,6 +343,8 @@ pub struct FeedsSection {
     pub export_actions: FeedSection,
     /// `notices`.
     pub notices: FeedSection,
+    /// `doubts`.
+    pub doubts: FeedSection,
 }
 
 impl Default for FeedsSection {
@@ -353,13 +355,14 @@ impl Default for FeedsSection {
             export_qualifications: FeedSection::default(),
             export_actions: FeedSection::default(),
             notices: FeedSection::default(),
+            doubts: FeedSection::default(),
         }
     }
 }
 
 impl FeedsSection {
     /// Each feed with its section, in the order of the catalogue.
-    pub fn each(&self) -> [(Feed, &FeedSection); 5] {
+    pub fn each(&self) -> [(Feed, &FeedSection); 6] {
         Feed::ALL.map(|feed| {
             let section = match feed {
                 Feed::FailedProducts => &self.failed_products,
@@ -367,6 +370,7 @@ impl FeedsSection {
                 Feed::ExportQualifications => &self.export_qualifications,
                 Feed::ExportActions => &self.export_actions,
                 Feed::Notices => &self.notices,
+                Feed::Doubts => &self.doubts,
             };
             (feed, section)
         })

@@ -60,6 +60,8 @@ impl Attributes {
 /// | `refers` | id of the nonconformity | disposition |
 /// | `code` | code of its nonconformity, or that its producer's name resolved to; added at commit | disposition, nonconformity without a code |
 /// | `declaration` | declaration number | action |
+/// | `doubts` | id of the record doubted | doubt |
+/// | `answers` | id of the doubt or notice | answer, acknowledgement |
 ///
 /// Kept few on purpose: every key is a row to write for every revision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -108,6 +110,8 @@ pub fn attributes_of(content: &Content, publisher_region: Option<Region>) -> Att
             credit_code: matter.maker,
             ..none
         },
+        // All else is that of the record replied to, and filled in when it is committed.
+        Matter::Doubt(_) | Matter::DoubtAnswer(_) | Matter::NoticeAcknowledgement(_) => none,
         Matter::UrgentNotice(matter) => {
             let region = match matter.regions.as_slice() {
                 [only] => Some(*only),
@@ -161,6 +165,9 @@ pub fn subjects_of(content: &Content) -> Vec<SubjectKey> {
         Matter::ExportAction(matter) => {
             [Some(SubjectKey::of("declaration", &matter.declaration_number)), code(matter.maker)].into_iter().flatten().collect()
         }
+        Matter::Doubt(matter) => vec![SubjectKey::of("doubts", matter.about.record_id.as_str())],
+        Matter::DoubtAnswer(matter) => vec![SubjectKey::of("answers", matter.doubt.as_str())],
+        Matter::NoticeAcknowledgement(matter) => vec![SubjectKey::of("answers", matter.notice.as_str())],
         Matter::UrgentNotice(matter) => {
             code(matter.enterprise.as_ref().and_then(|enterprise| enterprise.credit_code)).into_iter().collect()
         }
@@ -229,6 +236,9 @@ pub fn order_key_of(content: &Content, publisher: &ParticipantId) -> OrderKey {
             Some(enterprise) => of_party(enterprise),
             None => format!("{publisher}/notices"),
         },
+        Matter::Doubt(matter) => matter.about.record_id.to_string(),
+        Matter::DoubtAnswer(matter) => matter.doubt.to_string(),
+        Matter::NoticeAcknowledgement(matter) => matter.notice.to_string(),
     };
     OrderKey(text.into())
 }

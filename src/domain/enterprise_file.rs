@@ -186,7 +186,7 @@ fn names(records: &[(Filed, bool)]) -> Vec<String> {
         Matter::EnterpriseSurvey(matter) => Some(&matter.enterprise),
         Matter::ExportQualification(matter) => Some(&matter.enterprise),
         Matter::UrgentNotice(matter) => matter.enterprise.as_ref(),
-        Matter::Disposition(_) | Matter::ExportAction(_) => None,
+        _ => None,
     });
     let mut names: Vec<String> = Vec::new();
     for party in parties {

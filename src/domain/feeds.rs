@@ -15,12 +15,14 @@ pub enum Feed {
     ExportActions,
     /// `notices` (紧急通报).
     Notices,
+    /// `doubts` (疑义).
+    Doubts,
 }
 
 impl Feed {
     /// All feeds in the order of the catalogue.
-    pub const ALL: [Self; 5] =
-        [Self::FailedProducts, Self::Enterprises, Self::ExportQualifications, Self::ExportActions, Self::Notices];
+    pub const ALL: [Self; 6] =
+        [Self::FailedProducts, Self::Enterprises, Self::ExportQualifications, Self::ExportActions, Self::Notices, Self::Doubts];
 
     /// Its name.
     #[must_use]
@@ -31,6 +33,7 @@ impl Feed {
             Self::ExportQualifications => "export-qualifications",
             Self::ExportActions => "export-actions",
             Self::Notices => "notices",
+            Self::Doubts => "doubts",
         }
     }
 
@@ -48,7 +51,8 @@ impl Feed {
             Self::Enterprises => &[Kind::EnterpriseSurvey],
             Self::ExportQualifications => &[Kind::ExportQualification],
             Self::ExportActions => &[Kind::ExportAction],
-            Self::Notices => &[Kind::UrgentNotice],
+            Self::Notices => &[Kind::UrgentNotice, Kind::NoticeAcknowledgement],
+            Self::Doubts => &[Kind::Doubt, Kind::DoubtAnswer],
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::domain::{
     ids::Micros,
     ledger::{Attestation, BatchOutcome, Change, Outcome, Publish, PublishMany, PublishedItem, Refusal, RefusedItem},
     life_cycle::Authority,
-    records::Matter,
+    records::{Kind, Matter},
     regions::Region,
     violation::{Text, Violation},
 };
@@ -84,10 +84,9 @@ impl Gateway {
         let mut feeds: Vec<Feed> = drafts.iter().map(|draft| draft.attributes.feed()).collect();
         feeds.sort_unstable();
         feeds.dedup();
-        for feed in &feeds {
-            self.permit(caller, Action::Publish, *feed)?;
-        }
+        PublishRights { gateway: self, caller, known: Vec::new() }.check(&drafts)?;
         self.check_screenings(caller, &drafts).await?;
+        self.check_replies(caller, &drafts).await?;
         let mut evidence = Self::evidence_of(caller, ActKind::Publish);
         evidence.feeds = feeds;
         let (publisher, authority) = (caller.participant().clone(), self.authority(caller));
@@ -112,7 +111,10 @@ impl Gateway {
         let (mut permitted, mut denied) = (Vec::with_capacity(batches.len()), Vec::new());
         for (index, drafts) in batches.into_iter().enumerate() {
             let checked = match rights.check(&drafts) {
-                Ok(()) => self.check_screenings(caller, &drafts).await,
+                Ok(()) => match self.check_screenings(caller, &drafts).await {
+                    Ok(()) => self.check_replies(caller, &drafts).await,
+                    refused => refused,
+                },
                 refused => refused,
             };
             match checked {
@@ -148,7 +150,7 @@ impl Gateway {
         Ok(())
     }
 
-    fn authority(&self, caller: &Caller) -> Authority {
+    pub(super) fn authority(&self, caller: &Caller) -> Authority {
         self.policy.load().authority(self.register.load().participant(caller.participant()))
     }
 
@@ -217,7 +219,7 @@ fn unknown_screening(index: usize, id: &str) -> Refused {
 struct PublishRights<'a> {
     gateway: &'a Gateway,
     caller: &'a Caller,
-    known: Vec<(Feed, Result<Permit, Refused>)>,
+    known: Vec<(Feed, Action, Result<Permit, Refused>)>,
 }
 
 impl PublishRights<'_> {
@@ -225,11 +227,17 @@ impl PublishRights<'_> {
     fn check(&mut self, drafts: &[Draft]) -> Result<(), Refused> {
         for draft in drafts {
             let feed = draft.attributes.feed();
-            if !self.known.iter().any(|(known, _)| *known == feed) {
-                self.known.push((feed, self.gateway.permit(self.caller, Action::Publish, feed)));
+            // Who may read a notice may acknowledge it.
+            let action = match draft.attributes.kind {
+                Kind::NoticeAcknowledgement => Action::Read,
+                _ => Action::Publish,
+            };
+            let is = |(known, done, _): &&(Feed, Action, _)| *known == feed && *done == action;
+            if !self.known.iter().any(|known| is(&known)) {
+                self.known.push((feed, action, self.gateway.permit(self.caller, action, feed)));
             }
-            let known = self.known.iter().find(|(known, _)| *known == feed);
-            if let Some((_, Err(refused))) = known {
+            let known = self.known.iter().find(is);
+            if let Some((_, _, Err(refused))) = known {
                 return Err(refused.clone());
             }
         }

@@ -150,7 +150,7 @@ impl PullDesk {
     }
 
     /// Where a nonconformity stands, by the revision in force.
-    async fn status_of(
+    pub(super) async fn status_of(
         &self,
         stored: &StoredRecord,
         revision: Option<Revision>,

@@ -1,6 +1,6 @@
 //! Subscriptions: making, reading, listing, deleting.
 
-use super::{Caller, Class, Gateway, Refused, gateway::unexpected, subscribe::Overview};
+use super::{Caller, Class, Gateway, Refused, gateway::unexpected, standing::refuse_reserved, subscribe::Overview};
 use crate::domain::{
     delivery::{StartAt, SubscriptionKey, SubscriptionRow, SubscriptionSpec},
     evidence::{ActKind, commitment},
@@ -19,6 +19,17 @@ impl Gateway {
     /// `PERMISSION_DENIED`, `ALREADY_EXISTS`, `OUT_OF_RANGE` for a start that lies ahead, `UNAVAILABLE`.
     pub async fn create_subscription(&self, caller: &Caller, name: &str, spec: SubscriptionSpec) -> Result<Overview, Refused> {
         let key = key_of(caller, name)?;
+        refuse_reserved(name)?;
+        self.make_subscription(caller, key, spec).await
+    }
+
+    pub(super) async fn make_subscription(
+        &self,
+        caller: &Caller,
+        key: SubscriptionKey,
+        spec: SubscriptionSpec,
+    ) -> Result<Overview, Refused> {
+        let name = key.name.as_str();
         self.permit_subscription(caller, &spec)?;
         if let Some(standing) = self.store.subscription(&key).await? {
             if standing.row.spec != spec {
@@ -47,6 +58,7 @@ impl Gateway {
     /// # Errors
     /// `NOT_FOUND`, `UNAVAILABLE`.
     pub async fn get_subscription(&self, caller: &Caller, name: &str) -> Result<Overview, Refused> {
+        self.ensure_standing(caller, name).await?;
         self.overview(&key_of(caller, name)?).await
     }
 
@@ -78,6 +90,7 @@ impl Gateway {
     /// `NOT_FOUND`, `UNAVAILABLE`.
     pub async fn delete_subscription(&self, caller: &Caller, name: &str) -> Result<(), Refused> {
         let key = key_of(caller, name)?;
+        refuse_reserved(name)?;
         self.hosts.delete(&key).await;
         let mut evidence = Self::evidence_of(caller, ActKind::Subscription);
         name.clone_into(&mut evidence.subscription);

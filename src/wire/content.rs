@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use prost::Message;
 
-use super::{disposition, enterprise_survey, export_action, export_qualification, nonconformity, urgent_notice};
+use super::{disposition, enterprise_survey, export_action, export_qualification, nonconformity, reply, urgent_notice};
 use crate::{
     domain::{
         draft::{Codec, DamagedBytes, Sections},
@@ -94,6 +94,22 @@ pub(super) fn read(
             let withdrawal = message.withdrawal.take();
             Some(content(Matter::UrgentNotice(Box::new(urgent_notice::read(message, findings))), withdrawal))
         }
+        Kind::Doubt => {
+            let mut message: proto::Doubt = decode(encoding, "open", open, findings)?;
+            let withdrawal = message.withdrawal.take();
+            Some(content(Matter::Doubt(Box::new(reply::read_doubt(message, findings)?)), withdrawal))
+        }
+        Kind::DoubtAnswer => {
+            let mut message: proto::DoubtAnswer = decode(encoding, "open", open, findings)?;
+            let withdrawal = message.withdrawal.take();
+            Some(content(Matter::DoubtAnswer(Box::new(reply::read_answer(message, findings)?)), withdrawal))
+        }
+        Kind::NoticeAcknowledgement => {
+            let mut message: proto::NoticeAcknowledgement = decode(encoding, "open", open, findings)?;
+            let withdrawal = message.withdrawal.take();
+            let matter = reply::read_acknowledgement(message, findings)?;
+            Some(content(Matter::NoticeAcknowledgement(Box::new(matter)), withdrawal))
+        }
     })
 }
 
@@ -132,6 +148,11 @@ pub(super) fn write(content: &Content) -> (Bytes, Option<Bytes>) {
         }
         Matter::ExportAction(matter) => (bytes(&proto::ExportAction { withdrawal, ..export_action::write(matter) }), None),
         Matter::UrgentNotice(matter) => (bytes(&proto::UrgentNotice { withdrawal, ..urgent_notice::write(matter) }), None),
+        Matter::Doubt(matter) => (bytes(&proto::Doubt { withdrawal, ..reply::write_doubt(matter) }), None),
+        Matter::DoubtAnswer(matter) => (bytes(&proto::DoubtAnswer { withdrawal, ..reply::write_answer(matter) }), None),
+        Matter::NoticeAcknowledgement(matter) => {
+            (bytes(&proto::NoticeAcknowledgement { withdrawal, ..reply::write_acknowledgement(matter) }), None)
+        }
     }
 }
 

@@ -18,6 +18,7 @@ mod nonconformity;
 mod party;
 mod reading;
 mod received;
+mod reply;
 pub mod screening;
 mod section;
 pub mod subscription;

@@ -7,8 +7,8 @@ use tongbao::{
         evidence::ActKind,
         life_cycle::State,
         records::{
-            Content, CustomsAction, Disposition, ExportAction, Matter, Nonconformity, TrackChange, TrackKind, TrackScope,
-            TrackStep, examples,
+            Content, CustomsAction, Disposition, Doubt, DoubtAnswer, DoubtOutcome, ExportAction, Matter, Nonconformity,
+            NoticeAcknowledgement, RecordReference, TrackChange, TrackKind, TrackScope, TrackStep, UrgentNotice, examples,
         },
     },
     gateway::{docket::Question, policy::Policy},
@@ -192,4 +192,75 @@ async fn pages_go_on_and_tokens_of_others_are_refused() {
     assert_eq!(seen, ["gacc/a1", "gacc/a2", "gacc/a3", "gacc/a4", "gacc/a5"]);
     let refused = house.docket.list(&caller("gacc"), &Question { page_token: "x".into(), ..Question::default() }).await;
     assert_eq!(refused.expect_err("refused").violations[0].reason, "WRONG_PAGE_TOKEN");
+}
+
+fn doubt(about: &str, position: u64) -> Matter {
+    let about = RecordReference { record_id: id(about), revision: 1, position };
+    Matter::Doubt(Box::new(Doubt { about, text: "非该企业所产".into() }))
+}
+
+#[tokio::test]
+async fn a_doubt_waits_for_the_publisher_until_answered_corrected_or_withdrawn() {
+    let house = House::open().await;
+    let waits = Question { duty: Some(Duty::DoubtAnswer), ..Question::default() };
+    for (n, end) in ["answered", "corrected", "withdrawn"].into_iter().enumerate() {
+        let about = format!("amr-330000/n{n}");
+        let position = house.publish(&about, nonconformity(State::Confirmed)).await;
+        let raised = format!("gacc/d{n}");
+        house.publish(&raised, doubt(&about, position)).await;
+        house.docket.follow().await.expect("followed");
+        let page = house.docket.list(&caller("gacc"), &waits).await.expect("a page");
+        let [due] = page.entries.as_slice() else { panic!("{end}: {:?}", page.entries) };
+        assert_eq!((due.entry.record.as_str(), &due.entry.answerable), (raised.as_str(), &participant("amr-330000")));
+        // Ten working days after Monday 1 June 2020.
+        assert_eq!(due.due.map(|due| (due.day.to_string(), due.estimated)), Some(("2020-06-15".to_owned(), false)));
+        match end {
+            "answered" => {
+                let answer = DoubtAnswer { doubt: id(&raised), outcome: DoubtOutcome::Upheld, text: "已核实".into() };
+                house.publish("amr-330000/a", Matter::DoubtAnswer(Box::new(answer))).await;
+            }
+            "corrected" => {
+                let corrected = Nonconformity { laboratory: "另一检验所".into(), ..examples::nonconformity(5) };
+                house.publish(&about, Matter::Nonconformity(Box::new(corrected))).await;
+            }
+            _ => {
+                let withdrawn = Content { matter: doubt(&about, position), withdrawal: Some("看错了".into()) };
+                house.publish_content(&raised, withdrawn).await;
+            }
+        }
+        assert_eq!(listed(&house, "gacc", waits.clone()).await, [], "{end}");
+    }
+}
+
+#[tokio::test]
+async fn a_doubt_about_what_others_may_not_know_is_not_told_to_them_and_lapses() {
+    let house = House::open().await;
+    let secret = Nonconformity { initial_state: State::Detected, published_on: None, ..examples::nonconformity(5) };
+    let position = house.publish("amr-330000/n", Matter::Nonconformity(Box::new(secret))).await;
+    house.publish("gacc/d", doubt("amr-330000/n", position)).await;
+    assert_eq!(listed(&house, "amr-330000", Question::default()).await.len(), 1);
+    assert_eq!(listed(&house, "mofcom", Question::default()).await, []);
+    house.pass(14 * DAY);
+    assert_eq!(house.docket.raise().await.expect("raised"), [], "15 June is the last day");
+    house.pass(DAY);
+    assert_eq!(duties(&house.docket.raise().await.expect("raised")), [Duty::DoubtAnswer]);
+}
+
+#[tokio::test]
+async fn a_notice_waits_for_each_addressee_and_again_when_it_changes() {
+    let house = House::open().await;
+    let notice = |text: &str| Matter::UrgentNotice(Box::new(UrgentNotice { text: text.into(), ..examples::notice(1) }));
+    let acknowledge =
+        || Matter::NoticeAcknowledgement(Box::new(NoticeAcknowledgement { notice: id("amr-330000/u"), remark: String::new() }));
+    house.publish("amr-330000/u", notice("通报")).await;
+    assert_eq!(listed(&house, "gacc", Question::default()).await.len(), 3, "customs, commerce, development-reform");
+    house.publish("gacc/ack", acknowledge()).await;
+    let own = Question { answerable: Some(participant("gacc")), ..Question::default() };
+    assert_eq!(listed(&house, "gacc", own.clone()).await, []);
+    house.pass(2 * DAY);
+    assert_eq!(house.docket.raise().await.expect("raised").len(), 2, "one working day has passed");
+    house.publish("amr-330000/u", notice("更正")).await;
+    assert_eq!(listed(&house, "gacc", own.clone()).await.len(), 1, "what changed is to be read again");
+    house.publish("gacc/ack2", acknowledge()).await;
+    assert_eq!(listed(&house, "gacc", own).await, []);
 }

@@ -148,6 +148,9 @@ fn section_message(found: &[(i32, Raw)], kind: Option<Kind>) -> Option<String> {
         Kind::ExportQualification => "ExportQualification",
         Kind::ExportAction => "ExportAction",
         Kind::UrgentNotice => "UrgentNotice",
+        Kind::Doubt => "Doubt",
+        Kind::DoubtAnswer => "DoubtAnswer",
+        Kind::NoticeAcknowledgement => "NoticeAcknowledgement",
     };
     Some(format!(".{PACKAGE}.{open}{}", if restricted { "Restricted" } else { "" }))
 }

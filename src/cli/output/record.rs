@@ -6,8 +6,8 @@ use super::show_moment;
 use crate::{
     domain::violation::Lang,
     proto::{
-        Disposition, EnterpriseSurvey, ExportAction, ExportQualification, InspectionResult, Nonconformity, Party, Record,
-        RecordKind, SectionName, UrgentNotice,
+        Disposition, Doubt, DoubtAnswer, EnterpriseSurvey, ExportAction, ExportQualification, InspectionResult, Nonconformity,
+        NoticeAcknowledgement, Party, Record, RecordKind, SectionName, UrgentNotice,
     },
 };
 
@@ -20,6 +20,9 @@ pub fn kind_name(record: &Record, lang: Lang) -> &'static str {
         RecordKind::ExportQualification => ("出口资质", "qualification"),
         RecordKind::ExportAction => ("海关处置", "customs action"),
         RecordKind::UrgentNotice => ("紧急通报", "notice"),
+        RecordKind::Doubt => ("疑义", "doubt"),
+        RecordKind::DoubtAnswer => ("疑义答复", "answer"),
+        RecordKind::NoticeAcknowledgement => ("通报签收", "acknowledgement"),
         RecordKind::Unspecified => ("未知", "unknown"),
     };
     match lang {
@@ -35,6 +38,9 @@ enum Open {
     Qualification(ExportQualification),
     Action(ExportAction),
     Notice(UrgentNotice),
+    Doubt(Doubt),
+    Answer(DoubtAnswer),
+    Acknowledgement(NoticeAcknowledgement),
     Unreadable,
 }
 
@@ -52,6 +58,9 @@ fn open(record: &Record) -> Open {
         RecordKind::ExportQualification => ExportQualification::decode(bytes).map(Open::Qualification),
         RecordKind::ExportAction => ExportAction::decode(bytes).map(Open::Action),
         RecordKind::UrgentNotice => UrgentNotice::decode(bytes).map(Open::Notice),
+        RecordKind::Doubt => Doubt::decode(bytes).map(Open::Doubt),
+        RecordKind::DoubtAnswer => DoubtAnswer::decode(bytes).map(Open::Answer),
+        RecordKind::NoticeAcknowledgement => NoticeAcknowledgement::decode(bytes).map(Open::Acknowledgement),
         RecordKind::Unspecified => return Open::Unreadable,
     };
     read.unwrap_or(Open::Unreadable)
@@ -74,6 +83,9 @@ pub fn subject_of(record: &Record) -> String {
         Open::Qualification(it) => party(it.enterprise.as_ref()),
         Open::Action(it) => it.declaration_number,
         Open::Notice(it) => it.title,
+        Open::Doubt(it) => it.about.map(|about| about.record_id).unwrap_or_default(),
+        Open::Answer(it) => it.doubt,
+        Open::Acknowledgement(it) => it.notice,
         Open::Unreadable => String::new(),
     }
 }
@@ -105,6 +117,9 @@ pub fn content_lines(record: &Record) -> String {
         Open::Qualification(it) => joined([it.certificate_number.as_str(), &it.scheme, &it.certifier]),
         Open::Action(it) => joined([it.action.as_str(), &it.office, &it.maker_credit_code, &it.remark]),
         Open::Notice(it) => joined([it.severity.as_str(), &it.text]),
+        Open::Doubt(it) => it.text,
+        Open::Answer(it) => joined([it.outcome.as_str(), &it.text]),
+        Open::Acknowledgement(it) => it.remark,
         Open::Unreadable => String::new(),
     }
 }

@@ -49,9 +49,17 @@ impl Disclosure {
                 let case = track.is_some_and(|step| matches!(step.track, TrackKind::Case | TrackKind::Transfer));
                 (self.detected || !dropped) && (self.cases || !case)
             }
+            // A doubt tells of the record that it is about.
+            Kind::Doubt | Kind::DoubtAnswer => self.detected || attributes.published,
             _ => true,
         }
     }
+}
+
+/// True when every recipient of the feed may know of a revision of these attributes.
+#[must_use]
+pub fn is_open_to_all(attributes: &Attributes) -> bool {
+    Disclosure::OPEN.admits(attributes, None)
 }
 
 /// The policy of one feed. Configuration starts from [`FeedPolicy::standard`].
@@ -108,6 +116,12 @@ impl FeedPolicy {
                     (DevelopmentReform, Disclosure::OPEN),
                     (Industry, Disclosure::OPEN),
                 ],
+                DAY,
+            ),
+            // Industry may be granted it; by default doubts tell of surveys, which it does not receive.
+            Feed::Doubts => (
+                &[NationalRegulator, Regulator, Customs, Commerce, DevelopmentReform],
+                &[(Customs, everything_open), (Commerce, Disclosure::OPEN), (DevelopmentReform, Disclosure::OPEN)],
                 DAY,
             ),
         };

@@ -9,7 +9,7 @@ mod participants;
 mod permit;
 mod register;
 
-pub use catalogue::{Disclosure, FeedPolicy, Grant, Scope};
+pub use catalogue::{Disclosure, FeedPolicy, Grant, Scope, is_open_to_all};
 pub use participants::{Participant, ParticipantRole, System};
 pub use permit::{Action, Denied, Permit};
 pub use register::{Register, RegisterError};

@@ -13,6 +13,7 @@ use crate::domain::{
     attributes::{self, Attributes, SubjectKey},
     digest::Digest,
     draft::{Draft, OrderKey, Resolution, StoredRecord},
+    grants::is_open_to_all,
     ids::{Micros, ParticipantId, Position, RecordId, Revision},
     life_cycle::{self, Authority, Proceeding, State, Step},
     records::{Disposition, Kind, Matter, RecordReference},
@@ -150,7 +151,10 @@ impl<'a> Publishing<'a> {
         let first_position = before.map_or(position, |before| before.first_position);
         let derived = match &draft.content.matter {
             Matter::Disposition(matter) => self.derive_step(index, draft, matter, before, first_position)?,
-            _ => self.derive(index, draft, before)?,
+            matter => match matter.replies_to() {
+                Some(target) => self.derive_reply(index, draft, target, before)?,
+                None => self.derive(index, draft, before)?,
+            },
         };
         let kind = draft.content.matter.kind();
         let revision = before.map_or(1, |before| before.revision + 1);
@@ -252,6 +256,30 @@ impl<'a> Publishing<'a> {
             before.map_or_else(|| attributes::order_key_of(&content, self.publisher), |before| before.order_key.clone());
         let previous = before.map(|before| before.attributes.clone());
         Ok(Derived { attributes, previous, subjects, order_key, resolution, nonconformity: None })
+    }
+
+    /// A reply: what it is about, whose it is and its place in the order are those of the record replied to.
+    fn derive_reply(&self, index: usize, draft: &Draft, target: &RecordId, before: Option<&StandingRecord>) -> Item<Derived> {
+        if let Matter::Doubt(matter) = &draft.content.matter {
+            self.check_references(index, draft, std::slice::from_ref(&matter.about))?;
+        }
+        let target = self
+            .standing(target)
+            .filter(|target| draft.attributes.withdrawn || !target.attributes.withdrawn)
+            .ok_or_else(|| refusals::unknown_target(index, &draft.record_id, target))?;
+        let mut attributes = draft.attributes.clone();
+        inherit(&mut attributes, &target.attributes);
+        attributes.published = is_open_to_all(&target.attributes);
+        let mut subjects = draft.subjects.clone();
+        subjects.extend(attributes.credit_code.map(|code| SubjectKey::of("code", code.as_str())));
+        Ok(Derived {
+            attributes,
+            previous: before.map(|before| before.attributes.clone()),
+            subjects,
+            order_key: before.map_or_else(|| target.order_key.clone(), |before| before.order_key.clone()),
+            resolution: None,
+            nonconformity: None,
+        })
     }
 
     fn proceeding(&self, nonconformity: &RecordId, attributes: &Attributes) -> Proceeding {

@@ -90,6 +90,13 @@ impl Needs {
             }
             Matter::ExportAction(matter) => self.add_references(&matter.records),
             Matter::UrgentNotice(matter) => self.add_references(&matter.records),
+            Matter::Doubt(matter) => self.add_references(std::slice::from_ref(&matter.about)),
+            Matter::DoubtAnswer(matter) => {
+                self.records.insert(matter.doubt.clone());
+            }
+            Matter::NoticeAcknowledgement(matter) => {
+                self.records.insert(matter.notice.clone());
+            }
             _ => {}
         }
     }

@@ -79,6 +79,16 @@ pub(super) fn unknown_reference(index: usize, id: &RecordId, reference: &RecordR
     )
 }
 
+pub(super) fn unknown_target(index: usize, id: &RecordId, named: &RecordId) -> RefusedItem {
+    item(
+        index,
+        id,
+        "UNKNOWN_REFERENCE",
+        format!("{id} 所答复的 {named} 不存在或已撤回；请核对编号"),
+        format!("{id} replies to {named}, which is not there or was withdrawn: check the id"),
+    )
+}
+
 pub(super) fn unknown_nonconformity(index: usize, id: &RecordId, named: &RecordId, found: Target) -> RefusedItem {
     let (zh, en) = match found {
         Target::Missing => {

@@ -11,6 +11,7 @@ mod export_action;
 mod export_qualification;
 mod nonconformity;
 mod party;
+mod reply;
 mod token;
 mod urgent_notice;
 
@@ -21,11 +22,12 @@ pub use export_action::{CustomsAction, ExportAction, RecordReference};
 pub use export_qualification::ExportQualification;
 pub use nonconformity::{Attribution, InspectionResult, Level, Nonconformity, SamplingField};
 pub use party::Party;
+pub use reply::{Doubt, DoubtAnswer, DoubtOutcome, NoticeAcknowledgement};
 pub use token::Token;
 pub(in crate::domain) use token::tokens;
 pub use urgent_notice::{Severity, UrgentNotice};
 
-use super::{feeds::Feed, life_cycle::State, violation::Findings};
+use super::{feeds::Feed, ids::RecordId, life_cycle::State, violation::Findings};
 
 /// The kind of matter a record speaks of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -42,17 +44,26 @@ pub enum Kind {
     ExportAction,
     /// A major problem or emergency (紧急通报).
     UrgentNotice,
+    /// A recipient doubts a record (疑义).
+    Doubt,
+    /// The answer to a doubt (疑义答复).
+    DoubtAnswer,
+    /// An addressee has taken note of an urgent notice (签收).
+    NoticeAcknowledgement,
 }
 
 impl Kind {
     /// All kinds; the index is stable and is what stores keep (from 1).
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 9] = [
         Self::Nonconformity,
         Self::Disposition,
         Self::EnterpriseSurvey,
         Self::ExportQualification,
         Self::ExportAction,
         Self::UrgentNotice,
+        Self::Doubt,
+        Self::DoubtAnswer,
+        Self::NoticeAcknowledgement,
     ];
 
     /// Stable number, from 1, as in the protocol.
@@ -65,6 +76,9 @@ impl Kind {
             Self::ExportQualification => 4,
             Self::ExportAction => 5,
             Self::UrgentNotice => 6,
+            Self::Doubt => 7,
+            Self::DoubtAnswer => 8,
+            Self::NoticeAcknowledgement => 9,
         }
     }
 
@@ -84,6 +98,9 @@ impl Kind {
             Self::ExportQualification => "export_qualification",
             Self::ExportAction => "export_action",
             Self::UrgentNotice => "urgent_notice",
+            Self::Doubt => "doubt",
+            Self::DoubtAnswer => "doubt_answer",
+            Self::NoticeAcknowledgement => "notice_acknowledgement",
         }
     }
 
@@ -95,7 +112,8 @@ impl Kind {
             Self::EnterpriseSurvey => Feed::Enterprises,
             Self::ExportQualification => Feed::ExportQualifications,
             Self::ExportAction => Feed::ExportActions,
-            Self::UrgentNotice => Feed::Notices,
+            Self::UrgentNotice | Self::NoticeAcknowledgement => Feed::Notices,
+            Self::Doubt | Self::DoubtAnswer => Feed::Doubts,
         }
     }
 
@@ -130,9 +148,26 @@ pub enum Matter {
     ExportAction(Box<ExportAction>),
     /// See [`UrgentNotice`].
     UrgentNotice(Box<UrgentNotice>),
+    /// See [`Doubt`].
+    Doubt(Box<Doubt>),
+    /// See [`DoubtAnswer`].
+    DoubtAnswer(Box<DoubtAnswer>),
+    /// See [`NoticeAcknowledgement`].
+    NoticeAcknowledgement(Box<NoticeAcknowledgement>),
 }
 
 impl Matter {
+    /// The record that a reply replies to.
+    #[must_use]
+    pub fn replies_to(&self) -> Option<&RecordId> {
+        match self {
+            Self::Doubt(matter) => Some(&matter.about.record_id),
+            Self::DoubtAnswer(matter) => Some(&matter.doubt),
+            Self::NoticeAcknowledgement(matter) => Some(&matter.notice),
+            _ => None,
+        }
+    }
+
     /// Its kind.
     #[must_use]
     pub const fn kind(&self) -> Kind {
@@ -143,6 +178,9 @@ impl Matter {
             Self::ExportQualification(_) => Kind::ExportQualification,
             Self::ExportAction(_) => Kind::ExportAction,
             Self::UrgentNotice(_) => Kind::UrgentNotice,
+            Self::Doubt(_) => Kind::Doubt,
+            Self::DoubtAnswer(_) => Kind::DoubtAnswer,
+            Self::NoticeAcknowledgement(_) => Kind::NoticeAcknowledgement,
         }
     }
 }
@@ -158,6 +196,9 @@ impl Content {
                 Matter::ExportQualification(matter) => matter.check(context, findings),
                 Matter::ExportAction(matter) => matter.check(context, findings),
                 Matter::UrgentNotice(matter) => matter.check(context, findings),
+                Matter::Doubt(matter) => matter.check(context, findings),
+                Matter::DoubtAnswer(matter) => matter.check(context, findings),
+                Matter::NoticeAcknowledgement(matter) => matter.check(context, findings),
             }
             if let Some(reason) = &self.withdrawal {
                 check::required_text(findings, "withdrawal.reason", reason);

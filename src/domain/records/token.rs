@@ -62,7 +62,9 @@ mod tests {
     use super::Token;
     use crate::domain::{
         life_cycle::State,
-        records::{Attribution, CustomsAction, Level, Role, SamplingField, Severity, TrackKind, TrackScope, TrackStep},
+        records::{
+            Attribution, CustomsAction, DoubtOutcome, Level, Role, SamplingField, Severity, TrackKind, TrackScope, TrackStep,
+        },
     };
 
     fn comes_back<T: Token + Debug>() {
@@ -87,5 +89,6 @@ mod tests {
         comes_back::<Role>();
         comes_back::<CustomsAction>();
         comes_back::<Severity>();
+        comes_back::<DoubtOutcome>();
     }
 }

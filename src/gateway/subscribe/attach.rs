@@ -30,6 +30,7 @@ impl Gateway {
         request: AttachRequest,
         queue: usize,
     ) -> Result<(Session, mpsc::Receiver<Event>), Refused> {
+        self.ensure_standing(caller, name).await?;
         let key = key_of(caller, name)?;
         let attachment = ATTACHMENTS.fetch_add(1, Ordering::Relaxed);
         let (sender, events) = mpsc::channel(queue);

@@ -57,6 +57,7 @@ impl Gateway {
     /// # Errors
     /// `NOT_FOUND`, `FAILED_PRECONDITION` when another session holds the subscription, `UNAVAILABLE`.
     pub async fn fetch(&self, caller: &Caller, name: &str, request: FetchRequest) -> Result<(Vec<Outgoing>, Status), Refused> {
+        self.ensure_standing(caller, name).await?;
         let FetchRequest { session, max, wait, take_over, client } = request;
         self.ask_unary(caller, name, session, (take_over, &client), |reply| Ask::Fetch { max, wait, reply }).await
     }

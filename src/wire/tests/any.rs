@@ -10,8 +10,9 @@ use crate::domain::{
     life_cycle::State,
     products::ProductKind,
     records::{
-        Consignee, Content, CustomsAction, Disposition, EnterpriseSurvey, ExportAction, ExportQualification, InspectionResult,
-        Matter, Nonconformity, Party, RecordReference, Role, Severity, Token, TrackChange, UrgentNotice, examples,
+        Consignee, Content, CustomsAction, Disposition, Doubt, DoubtAnswer, DoubtOutcome, EnterpriseSurvey, ExportAction,
+        ExportQualification, InspectionResult, Matter, Nonconformity, NoticeAcknowledgement, Party, RecordReference, Role,
+        Severity, Token, TrackChange, UrgentNotice, examples,
     },
     regions::Region,
     standards::Standard,
@@ -268,6 +269,17 @@ fn notice() -> BoxedStrategy<UrgentNotice> {
         .boxed()
 }
 
+fn reply() -> BoxedStrategy<Matter> {
+    let reference = references().prop_filter_map("one reference", |mut references| references.pop());
+    (reference, words(), token::<DoubtOutcome>(), 0..3)
+        .prop_map(|(about, text, outcome, which)| match which {
+            0 => Matter::Doubt(Box::new(Doubt { about, text })),
+            1 => Matter::DoubtAnswer(Box::new(DoubtAnswer { doubt: about.record_id, outcome, text })),
+            _ => Matter::NoticeAcknowledgement(Box::new(NoticeAcknowledgement { notice: about.record_id, remark: text })),
+        })
+        .boxed()
+}
+
 /// Any content of any kind.
 pub(super) fn content() -> BoxedStrategy<Content> {
     let matter = prop_oneof![
@@ -277,6 +289,7 @@ pub(super) fn content() -> BoxedStrategy<Content> {
         qualification().prop_map(|matter| Matter::ExportQualification(Box::new(matter))),
         action().prop_map(|matter| Matter::ExportAction(Box::new(matter))),
         notice().prop_map(|matter| Matter::UrgentNotice(Box::new(matter))),
+        reply(),
     ];
     (matter, option::of(words())).prop_map(|(matter, withdrawal)| Content { matter, withdrawal }).boxed()
 }

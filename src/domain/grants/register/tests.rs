@@ -80,19 +80,21 @@ fn permit(register: &Register, name: &str, action: Action, feed: Feed) -> Result
 fn defaults_are_exactly_the_table_of_the_design() {
     use Action::{Attest, Publish, Read, Screen, Subscribe};
     let register = register(Vec::new());
-    let publishers: [(Feed, &[&str]); 5] = [
+    let publishers: [(Feed, &[&str]); 6] = [
         (Feed::FailedProducts, &["samr", "amr-330000"]),
         (Feed::Enterprises, &["samr", "amr-330000"]),
         (Feed::ExportQualifications, &["mofcom"]),
         (Feed::ExportActions, &["gacc"]),
         (Feed::Notices, &["samr", "amr-330000"]),
+        (Feed::Doubts, &["samr", "amr-330000", "gacc", "mofcom", "ndrc"]),
     ];
-    let recipients: [(Feed, &[&str]); 5] = [
+    let recipients: [(Feed, &[&str]); 6] = [
         (Feed::FailedProducts, &["samr", "amr-330000", "gacc", "mofcom", "ndrc", "miit"]),
         (Feed::Enterprises, &["samr", "amr-330000", "gacc", "mofcom", "ndrc"]),
         (Feed::ExportQualifications, &["samr", "amr-330000", "gacc", "mofcom"]),
         (Feed::ExportActions, &["samr", "amr-330000", "gacc", "mofcom"]),
         (Feed::Notices, &["samr", "amr-330000", "gacc", "mofcom", "ndrc", "miit"]),
+        (Feed::Doubts, &["samr", "amr-330000", "gacc", "mofcom", "ndrc"]),
     ];
     for name in ["samr", "amr-330000", "gacc", "mofcom", "ndrc", "miit"] {
         for (feed, allowed) in publishers {

@@ -1,7 +1,9 @@
 //! The docket: follows the ledger page by page, finds what became overdue, and tells who may know what waits for whom.
 
+mod follow;
+
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
@@ -19,28 +21,19 @@ use super::{
 use crate::{
     domain::{
         dates::CivilDate,
-        docket::{self, Acted, Duty, Entry, EntryKey, Mark},
+        docket::{Duty, Entry, EntryKey},
         draft::StoredRecord,
-        enterprise_file::Filed,
         evidence::{ActKind, Actor, EvidenceDraft},
         feeds::Feed,
         grants::Action,
-        ids::{ParticipantId, Position, RecordId},
-        ledger::{Act, Change, Follow, Outcome, Refusal},
-        life_cycle::{State, Step},
-        records::{Kind, Matter, Token as _},
+        ids::{ParticipantId, Position},
+        ledger::{Act, Change, Outcome},
+        records::Token as _,
         working_days::Counted,
     },
-    store::{
-        PageBounds,
-        docket::{DocketQuery, DutyCount, Lapsed},
-    },
+    store::docket::{DocketQuery, DutyCount, Lapsed},
 };
 
-/// Revisions taken in at once.
-const PAGE: PageBounds = PageBounds { records: 500, bytes: 4 << 20 };
-/// Actions of customs read for one page.
-const MAX_ACTIONS: usize = 20_000;
 /// Entries raised by one act.
 const RAISED_AT_ONCE: usize = 500;
 /// Most entries of one page of a listing, and the number when none is asked for.
@@ -93,167 +86,11 @@ pub struct Page {
     pub evidence_index: u64,
 }
 
-/// What a page of the ledger touches.
-#[derive(Default)]
-struct Touched {
-    nonconformities: BTreeSet<RecordId>,
-    declarations: BTreeSet<(ParticipantId, String)>,
-}
-
 impl DocketDesk {
     /// A desk that reads through `reader` and writes through `committer`.
     pub fn new(reader: Reader, committer: Committer, policy: Arc<ArcSwap<Policy>>) -> Self {
         let log = DisclosureLog { committer: committer.clone(), world: reader.world.clone() };
         Self { reader, committer, log, policy }
-    }
-
-    /// Takes in the ledger up to its head.
-    ///
-    /// # Errors
-    /// When the store does not answer; what was taken in stands.
-    pub async fn follow(&self) -> Result<(), Refused> {
-        while self.follow_page().await? {}
-        Ok(())
-    }
-
-    /// Takes in one page; false when there was nothing to take in.
-    async fn follow_page(&self) -> Result<bool, Refused> {
-        let store = &self.reader.store;
-        let from = store.docket().followed().await?;
-        let head = self.reader.tail.position();
-        if from >= head {
-            return Ok(false);
-        }
-        let page = store.page(from, head, PAGE).await?;
-        let Some(to) = page.last().map(|stored| stored.position) else { return Ok(false) };
-        let touched = self.touched(&page).await?;
-        let mut matters: Vec<String> = touched.nonconformities.iter().map(RecordId::to_string).collect();
-        let mut entries = self.of_nonconformities(&touched.nonconformities, page, to).await?;
-        for (by, number) in &touched.declarations {
-            let matter = docket::matter_of_declaration(by, number);
-            entries.extend(docket::of_declaration(&matter, self.actions(by, number, to).await?));
-            matters.push(matter);
-        }
-        if !matters.is_empty() {
-            let before = store.docket().of_matters(&matters).await?;
-            for entry in &mut entries {
-                entry.keep_raised(&before);
-            }
-        }
-        let change = Change::Follow(Box::new(Follow { from, to, matters, entries }));
-        let evidence = EvidenceDraft::new(ActKind::Administer, Actor::default(), "docket.follow");
-        match self.committer.commit(Act { change, evidence }).await?.outcome {
-            // Another took the page in meanwhile: it stands.
-            Outcome::Unchanged | Outcome::Refused(Refusal::Fenced { .. }) => Ok(true),
-            other => Err(unexpected("follow", &other)),
-        }
-    }
-
-    async fn touched(&self, page: &[StoredRecord]) -> Result<Touched, Refused> {
-        let mut touched = Touched::default();
-        for stored in page {
-            match stored.attributes.kind {
-                Kind::Nonconformity => {
-                    touched.nonconformities.insert(stored.record_id.clone());
-                }
-                Kind::Disposition => {
-                    if let Matter::Disposition(matter) = self.reader.decode(stored)?.matter {
-                        touched.nonconformities.insert(matter.nonconformity);
-                    }
-                }
-                Kind::ExportAction => {
-                    // A corrected action may have been about another declaration.
-                    let before = match stored.revision {
-                        1 => None,
-                        later => self.reader.store.record(&stored.record_id, Some(later - 1), stored.position).await?,
-                    };
-                    for revision in before.iter().chain([stored]) {
-                        if let Matter::ExportAction(matter) = self.reader.decode(revision)?.matter {
-                            touched.declarations.insert((revision.publisher.clone(), matter.declaration_number));
-                        }
-                    }
-                }
-                _ => {}
-            }
-        }
-        Ok(touched)
-    }
-
-    async fn of_nonconformities(
-        &self,
-        ids: &BTreeSet<RecordId>,
-        page: Vec<StoredRecord>,
-        to: Position,
-    ) -> Result<Vec<Entry>, Refused> {
-        // The last revision of the page is in force at its end.
-        let mut in_force: BTreeMap<RecordId, StoredRecord> = BTreeMap::new();
-        for stored in page.into_iter().filter(|stored| stored.attributes.kind == Kind::Nonconformity) {
-            in_force.insert(stored.record_id.clone(), stored);
-        }
-        for id in ids {
-            if !in_force.contains_key(id)
-                && let Some(stored) = self.reader.store.record(id, None, to).await?
-            {
-                in_force.insert(id.clone(), stored);
-            }
-        }
-        let standing: Vec<&StoredRecord> = in_force.values().filter(|stored| !stored.attributes.withdrawn).collect();
-        let standings = self.reader.standings(&standing, to).await?;
-        let mut steps: HashMap<RecordId, Vec<(Step, Mark)>> = HashMap::new();
-        for filed in standings.dispositions {
-            if let (Matter::Disposition(matter), Some(step)) = (&filed.content.matter, filed.stored.attributes.step) {
-                let mark = mark(&filed.stored, matter.taken_on, matter.due_on);
-                steps.entry(matter.nonconformity.clone()).or_default().push((step, mark));
-            }
-        }
-        let mut entries = Vec::new();
-        for stored in standing {
-            let begin = self.beginning(stored)?;
-            let steps = steps.remove(&stored.record_id).unwrap_or_default();
-            entries.extend(
-                docket::of_nonconformity(&stored.record_id, begin, steps)
-                    .map_err(|illegal| super::reader::damage(stored, &illegal.text().en))?,
-            );
-        }
-        Ok(entries)
-    }
-
-    /// Counted from the day it says, else from the day it became known here: lists do not say when an order was given.
-    fn beginning(&self, stored: &StoredRecord) -> Result<(State, Mark), Refused> {
-        let state = match stored.attributes.step {
-            Some(Step::Begin(state)) => state,
-            _ => State::Confirmed,
-        };
-        let known_here = CivilDate::of_instant(stored.committed_at);
-        let on = match (state, self.reader.decode(stored)?.matter) {
-            (State::Notified, Matter::Nonconformity(matter)) => matter.notified_on,
-            _ => None,
-        };
-        Ok((state, mark(stored, on.unwrap_or(known_here), None)))
-    }
-
-    async fn actions(&self, by: &ParticipantId, number: &str, to: Position) -> Result<Vec<Acted>, Refused> {
-        let subject = crate::domain::attributes::SubjectKey::of("declaration", number);
-        let found = self.reader.filed_under(&[subject].into(), to, MAX_ACTIONS).await?;
-        let mut actions = Vec::new();
-        for stored in found {
-            if stored.attributes.kind != Kind::ExportAction || stored.attributes.withdrawn || stored.publisher != *by {
-                continue;
-            }
-            let Filed { stored, content } = self.reader.file(stored)?;
-            let Matter::ExportAction(matter) = content.matter else { continue };
-            if matter.declaration_number == number {
-                actions.push(Acted {
-                    record: stored.record_id,
-                    position: stored.position,
-                    by: stored.publisher,
-                    item: matter.item_number,
-                    action: matter.action,
-                    at: matter.acted_at,
-                });
-            }
-        }
-        Ok(actions)
     }
 
     /// Raises, once, everything that became overdue: an entry in the evidence log names the records. Returns what was raised.
@@ -361,10 +198,6 @@ impl DocketDesk {
     pub async fn followed(&self) -> Result<Position, Refused> {
         Ok(self.reader.store.docket().followed().await?)
     }
-}
-
-fn mark(stored: &StoredRecord, on: CivilDate, stated: Option<CivilDate>) -> Mark {
-    Mark { position: stored.position, by: stored.publisher.clone(), on, stated }
 }
 
 fn token(key: &EntryKey) -> String {
