@@ -50,6 +50,7 @@ pub async fn publish_survey(
         published_on: None,
         allow_synthetic: true,
         accept_unknown_standard: false,
+        mapping: tongbao::intake::Mapping::default(),
     };
     let bytes = std::fs::read(workbook)?;
     let reading = intake::read("survey.xlsx", &bytes, &options)?;

@@ -18,6 +18,7 @@ fuzz_target!(|bytes: &[u8]| {
         published_on: None,
         allow_synthetic: choice & 2 != 0,
         accept_unknown_standard: choice & 4 != 0,
+        mapping: tongbao::intake::Mapping::default(),
     };
     let Ok(reading) = read("file", file, &options) else { return };
     for row in reading.sheets.iter().flat_map(|sheet| &sheet.rows) {

@@ -288,7 +288,8 @@ pub fn is_header_word(text: &str) -> bool {
     text.len() <= 120 && BY_KEY.contains_key(text)
 }
 
-fn without_brackets(key: &str) -> (String, String) {
+/// What stands outside and inside the brackets of a header key.
+pub fn without_brackets(key: &str) -> (String, String) {
     let (mut outside, mut inside, mut depth) = (String::new(), String::new(), 0_u32);
     for c in key.chars() {
         match c {
@@ -304,6 +305,16 @@ fn without_brackets(key: &str) -> (String, String) {
 impl Meaning {
     fn words(self) -> Option<&'static Words> {
         TABLE.iter().find(|row| row.meaning == self)
+    }
+
+    /// Every meaning.
+    pub fn all() -> impl Iterator<Item = Self> {
+        TABLE.iter().map(|row| row.meaning)
+    }
+
+    /// The meaning of that English name.
+    pub fn of_english(name: &str) -> Option<Self> {
+        TABLE.iter().find(|row| row.en.eq_ignore_ascii_case(name.trim())).map(|row| row.meaning)
     }
 
     /// Its name in both languages.

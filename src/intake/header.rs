@@ -9,8 +9,9 @@ use crate::domain::violation::Text;
 
 use super::{
     book::{Merge, Row, column_letter},
-    columns::{self, Meaning, header_key},
+    columns::{Meaning, Understood, header_key, is_header_word},
     file_error::{FileError, NearestHeader},
+    mapping::{Mapping, Meant},
     reading::FormKind,
     values::{Tick, tick},
 };
@@ -35,6 +36,10 @@ pub enum How {
     UnderGroup,
     /// It is a yes or no below a question.
     TickBelowQuestion,
+    /// By the office's own mapping.
+    Mapping,
+    /// The office's own mapping says that nothing is read from it.
+    NotRead,
     /// It is not understood; nothing is read from it.
     Unknown,
 }
@@ -47,6 +52,8 @@ impl How {
             Self::WithoutBrackets => Text::new("去掉括号后的表头用语", "a known wording without the brackets"),
             Self::UnderGroup => Text::new("与上级表头合读", "read together with the header above"),
             Self::TickBelowQuestion => Text::new("问题下的“是/否”栏", "the yes or no below a question"),
+            Self::Mapping => Text::new("按本单位的列名对照", "by our own mapping"),
+            Self::NotRead => Text::new("按本单位的列名对照不读取", "not read, by our own mapping"),
             Self::Unknown => Text::new("未识别，不读取", "not understood, not read"),
         }
     }
@@ -141,10 +148,11 @@ struct Top<'a> {
     rows: &'a [Row],
     /// Cell → the cell whose text it shows.
     shows: HashMap<(u32, u32), (u32, u32)>,
+    mapping: &'a Mapping,
 }
 
 impl<'a> Top<'a> {
-    fn new(rows: &'a [Row], merges: &[Merge]) -> Self {
+    fn new(rows: &'a [Row], merges: &[Merge], mapping: &'a Mapping) -> Self {
         let last = rows.last().map_or(0, |row| row.number);
         let mut shows = HashMap::new();
         let mut room = MAX_MERGED_CELLS;
@@ -153,14 +161,14 @@ impl<'a> Top<'a> {
                 for column in area.left..=area.right.min(area.left.saturating_add(super::book::MAX_COLUMNS)) {
                     // Areas of real forms do not overlap; made-up ones must not cost time.
                     if room == 0 {
-                        return Self { rows, shows };
+                        return Self { rows, shows, mapping };
                     }
                     room -= 1;
                     shows.insert((row, column), (area.top, area.left));
                 }
             }
         }
-        Self { rows, shows }
+        Self { rows, shows, mapping }
     }
 
     fn row(&self, number: u32) -> Option<&'a Row> {
@@ -201,7 +209,7 @@ fn tick_word(text: &str) -> bool {
 }
 
 /// Understands one column from its header's levels.
-fn understand_column(column: u32, levels: &[&str]) -> ColumnReading {
+fn understand_column(column: u32, levels: &[&str], mapping: &Mapping) -> ColumnReading {
     let mut reading = ColumnReading {
         column,
         letter: column_letter(column),
@@ -212,7 +220,11 @@ fn understand_column(column: u32, levels: &[&str]) -> ColumnReading {
         how: How::Unknown,
     };
     let Some((leaf, above)) = levels.split_last() else { return reading };
-    let of = |text: &str| columns::understand(text);
+    let of = |text: &str| mapping.understand(text).understood();
+    if let Meant::Own(found) = mapping.understand(leaf) {
+        reading.how = if found.is_some() { How::Mapping } else { How::NotRead };
+        return with_meaning(reading, found, leaf);
+    }
     if tick_word(leaf) {
         let question = above.iter().rev().find_map(|level| of(level)).filter(|found| found.meaning.is_yes_or_no());
         if let Some(found) = question {
@@ -230,17 +242,24 @@ fn understand_column(column: u32, levels: &[&str]) -> ColumnReading {
         (None, None) if is_unit(leaf) => (above.last().and_then(|level| of(level)), How::UnderGroup),
         (None, None) => (None, How::Unknown),
     };
+    if found.is_some() {
+        reading.how = how;
+    }
+    with_meaning(reading, found, leaf)
+}
+
+/// Gives a column its meaning, with the unit that its header names.
+fn with_meaning(mut reading: ColumnReading, found: Option<Understood>, leaf: &str) -> ColumnReading {
     let Some(found) = found else { return reading };
     let unit = if is_unit(leaf) { header_key(leaf) } else { found.aside.unwrap_or_default() };
     if found.meaning == Meaning::DailyOutput {
         // Output a month or a year is another number than output a day; guessing the days is not ours to do.
         if unit.contains(['月', '年', '周']) {
-            return reading;
+            return ColumnReading { how: How::Unknown, ..reading };
         }
         reading.factor = if unit.contains('万') { 10_000 } else { 1 };
     }
     reading.meaning = Some(found.meaning);
-    reading.how = how;
     reading
 }
 
@@ -254,8 +273,8 @@ fn is_unit(text: &str) -> bool {
 }
 
 /// The first of several rows of a header has header words of its own, unlike a title or the lines below one.
-fn begins_header(row: &Row) -> bool {
-    row.cells.iter().filter(|(_, cell)| columns::understand(&cell.text).is_some()).nth(1).is_some()
+fn begins_header(row: &Row, mapping: &Mapping) -> bool {
+    row.cells.iter().filter(|(_, cell)| mapping.understand(&cell.text).understood().is_some()).nth(1).is_some()
 }
 
 /// A row below the first of a header holds header words and ticks, never data.
@@ -266,7 +285,7 @@ fn continues_header(top: &Top<'_>, block: &[Row], row: &Row) -> bool {
             return false;
         }
         let levels = top.levels(block, *column);
-        known += usize::from(understand_column(*column, &levels).meaning.is_some());
+        known += usize::from(understand_column(*column, &levels, top.mapping).meaning.is_some());
     }
     known * 3 >= row.cells.len() * 2
 }
@@ -277,14 +296,16 @@ fn candidate(top: &Top<'_>, first: usize, height: usize) -> Option<Candidate> {
     if (numbers.end() - numbers.start()) as usize >= height + 2 {
         return None;
     }
-    if height > 1 && !begins_header(block.first()?) || !block.iter().skip(1).all(|row| continues_header(top, block, row)) {
+    if height > 1 && !begins_header(block.first()?, top.mapping)
+        || !block.iter().skip(1).all(|row| continues_header(top, block, row))
+    {
         return None;
     }
     let merged = top.shows.keys().filter(|(row, _)| numbers.contains(row)).map(|(_, column)| *column);
     let all: BTreeSet<u32> = block.iter().flat_map(|row| row.cells.iter().map(|(column, _)| *column)).chain(merged).collect();
     let columns: Vec<ColumnReading> = all
         .into_iter()
-        .map(|column| understand_column(column, &top.levels(block, column)))
+        .map(|column| understand_column(column, &top.levels(block, column), top.mapping))
         .filter(|column| !column.header.is_empty())
         .collect();
     let understood: BTreeSet<_> = columns.iter().filter_map(|column| Some((column.meaning?, column.answer))).collect();
@@ -301,8 +322,8 @@ pub enum Search {
 }
 
 /// Finds the header among the upper rows of a sheet.
-pub fn find(sheet: &str, rows: &[Row], merges: &[Merge]) -> Result<Search, FileError> {
-    let top = Top::new(rows, merges);
+pub fn find(sheet: &str, rows: &[Row], merges: &[Merge], mapping: &Mapping) -> Result<Search, FileError> {
+    let top = Top::new(rows, merges, mapping);
     let mut best: Option<Candidate> = None;
     for first in 0..rows.len() {
         for height in 1..=MAX_HEIGHT {
@@ -342,7 +363,7 @@ pub fn find(sheet: &str, rows: &[Row], merges: &[Merge]) -> Result<Search, FileE
 
 /// Refuses a row, outside the header, that is a header too.
 pub fn refuse_second_header(sheet: &str, header: &Header, row: &Row) -> Result<(), FileError> {
-    if row.cells.iter().filter(|(_, cell)| columns::is_header_word(&cell.text)).count() < LOOKS_LIKE_HEADER {
+    if row.cells.iter().filter(|(_, cell)| is_header_word(&cell.text)).count() < LOOKS_LIKE_HEADER {
         return Ok(());
     }
     let other = row.number;

@@ -21,6 +21,7 @@ mod file_error;
 mod header;
 mod items;
 mod json;
+mod mapping;
 mod notes;
 mod product;
 mod reading;
@@ -40,6 +41,7 @@ pub use dry_run::{render_comparison, render_dry_run};
 pub use file_error::{FileError, NearestHeader};
 pub use header::{ColumnReading, How};
 pub use json::{Shown, comparison_to_json};
+pub use mapping::{Mapping, MappingError};
 pub use reading::{CellFinding, Counts, FormKind, Ignored, Reading, RowReading, Severity, SheetReading};
 pub use report::{ReportError, write_report};
 
@@ -63,6 +65,8 @@ pub struct Options {
     pub allow_synthetic: bool,
     /// True to take standards that the table does not know (`--accept-unknown-standard`).
     pub accept_unknown_standard: bool,
+    /// What the headers of this office mean, before what is known everywhere.
+    pub mapping: Mapping,
 }
 
 /// Reads a workbook (`.xlsx`, `.xls`) or a delimited text (`.csv`), told apart by its bytes, not by its name.

@@ -124,7 +124,7 @@ impl<'a> Reader<'a> {
     fn search(&mut self) -> Result<(), FileError> {
         let Stage::Searching(rows) = &mut self.stage else { return Ok(()) };
         let rows = std::mem::take(rows);
-        let header = match header::find(&self.sheet, &rows, &self.merges)? {
+        let header = match header::find(&self.sheet, &rows, &self.merges, &self.options.mapping)? {
             Search::Found(header) => header,
             Search::Nearest(nearest) => {
                 self.stage = Stage::Unknown(nearest);

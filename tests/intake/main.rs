@@ -3,6 +3,7 @@
 mod any_bytes;
 mod compare;
 mod lists;
+mod mapping;
 mod output;
 mod refused;
 mod survey;
@@ -38,6 +39,7 @@ fn options() -> Options {
         published_on: None,
         allow_synthetic: true,
         accept_unknown_standard: false,
+        mapping: tongbao::intake::Mapping::default(),
     }
 }
 

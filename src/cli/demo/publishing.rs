@@ -187,6 +187,7 @@ pub(super) fn read(stage: &Stage<'_>, name: &str, bytes: &[u8]) -> Result<Readin
         published_on: Some(today),
         allow_synthetic: true,
         accept_unknown_standard: false,
+        mapping: crate::intake::Mapping::default(),
     };
     intake::read(name, bytes, &options).map_err(|error| {
         let text = error.text();

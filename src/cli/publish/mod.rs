@@ -7,19 +7,25 @@ mod outcome;
 mod rows;
 mod withdraw;
 
-use std::{collections::BTreeMap, fmt::Write as _, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 
 use super::{
     Context, Exit, Failure,
     connect::{connect, own_system},
+    door::unreadable,
     output::progress,
+    token::write_new,
 };
 use crate::{
     client::{BatchBounds, ClientError, Connection, Profile, ProfileError, Publisher, PublisherOptions, batches},
     domain::{dates::CivilDate, ids::ParticipantId, regions::Region, violation::Lang},
-    intake::{self, Options, Reading, Shown, render_dry_run, write_report},
+    intake::{self, Mapping, Options, Reading, Shown, render_dry_run, write_report},
 };
 use outcome::Outcome;
 use rows::Rows;
@@ -35,6 +41,8 @@ Examples:
       Ask the gateway what would be new, changed or the same, and publish nothing.
   tongbao publish corrected.xlsx --list 2020-04-national --withdraw-missing --check
       What of the list the corrected file no longer has, and would be withdrawn. Without --check it is, once confirmed.
+  tongbao publish ours.xlsx --list 2020-06 --dry-run --save-mapping ours.toml
+      Write how each column was understood, to be corrected; then: tongbao publish ours.xlsx --list 2020-06 --mapping ours.toml
   tongbao publish survey.xlsx --accept-valid --report survey-checked.xlsx
       Send the good rows; write the workbook back with a column of findings.";
 
@@ -67,6 +75,12 @@ pub struct Arguments {
     /// Take standards that are not known.
     #[arg(long)]
     accept_unknown_standard: bool,
+    /// What the headers of our own forms mean: a file that --save-mapping wrote.
+    #[arg(long, value_name = "FILE")]
+    mapping: Option<PathBuf>,
+    /// With --dry-run: write how the columns were understood to a new file, to be corrected and given to --mapping.
+    #[arg(long, value_name = "FILE", requires = "dry_run")]
+    save_mapping: Option<PathBuf>,
     /// Publisher of the records; by default the participant of our certificate.
     #[arg(long, value_name = "PARTICIPANT")]
     publisher: Option<String>,
@@ -107,6 +121,10 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<(), Failure>
             .map_err(|error| Failure::new(Exit::Failed, "REPORT", error.to_string(), error.to_string()))?;
         std::fs::write(path, workbook)?;
         context.note(&format!("{} {}", context.say("校验结果已写入", "findings written to"), path.display()));
+    }
+    if let Some(path) = &arguments.save_mapping {
+        write_new(path, &Mapping::to_text(files.iter().map(|file| &file.reading)), 0o644)?;
+        context.note(&format!("{} {}", context.say("列名对照已写入", "mapping written to"), path.display()));
     }
     if arguments.dry_run {
         return show(&files, context);
@@ -161,6 +179,18 @@ fn options(arguments: &Arguments, context: &Context) -> Result<Options, Failure>
         // Whether invented codes are admitted is the gateway's to say.
         allow_synthetic: true,
         accept_unknown_standard: arguments.accept_unknown_standard,
+        mapping: arguments.mapping.as_deref().map(mapping).transpose()?.unwrap_or_default(),
+    })
+}
+
+fn mapping(path: &Path) -> Result<Mapping, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
+    Mapping::parse(&text).map_err(|error| {
+        let shown = match error.line {
+            Some(line) => format!("{}:{line}", path.display()),
+            None => path.display().to_string(),
+        };
+        Failure::usage("MAPPING", format!("{shown}：{}", error.text.zh), format!("{shown}: {}", error.text.en))
     })
 }
 

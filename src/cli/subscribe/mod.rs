@@ -204,10 +204,11 @@ fn tell(happening: &Happening, context: &Context) {
             again_after.as_secs_f64(),
             error.text().get(context.lang)
         ),
-        Happening::State(state) if state.pause_reason() == PauseReason::Unspecified => return,
-        Happening::State(state) => {
-            format!("{}: {} {}", context.say("投递暂停", "paused"), pause(state.pause_reason(), context.lang), state.message)
-        }
+        Happening::State(state) => match state.pause_reason() {
+            // A window that is full for a moment is how it goes.
+            PauseReason::Unspecified | PauseReason::Window | PauseReason::MaxInFlight => return,
+            reason => format!("{}: {}", context.say("投递暂停", "paused"), pause(reason, context.lang)),
+        },
         Happening::GoAway(away) => format!("{}: {}", context.say("网关将关闭连接", "the gateway is about to close"), away.reason),
         Happening::LeaseLost(lost) => format!("{}: {}", context.say("租约被收回", "leases lost"), lost.leases.len()),
         Happening::Opened(_) | Happening::Status(_) | Happening::Settled(_) => return,
