@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     domain::{
-        delivery::{Candidate, SubscriptionRow, Want, block_of, is_recall},
+        delivery::{BLOCK_POSITIONS, Candidate, SubscriptionRow, Want, block_of, is_recall},
         draft::OrderKey,
         ids::Position,
     },
@@ -19,6 +19,8 @@ use crate::{
 
 /// Most positions looked through before the engine hears how far it got, so that a sparse filter does not keep it waiting.
 const SCAN_POSITIONS: u64 = 8_192;
+/// Whether a block can be passed over is asked within so many positions of its beginning: who reads all asks once a block.
+const BEGINNING: u64 = 512;
 /// Revisions of one enterprise read at once.
 const KEY_REVISIONS: usize = 256;
 
@@ -70,7 +72,13 @@ impl Reader {
         let (mut left, mut block) = (SCAN_POSITIONS, None);
         while reached < upto && rows.len() < max && left > 0 {
             if block != Some(block_of(reached + 1)) {
-                reached = self.pass_over(reached, upto).await?;
+                // What a sparse filter found does not wait for what the next blocks hold.
+                if !rows.is_empty() {
+                    break;
+                }
+                if (reached + 1) % BLOCK_POSITIONS < BEGINNING {
+                    reached = self.pass_over(reached, upto).await?;
+                }
                 block = Some(block_of(reached + 1));
             }
             let end = upto.min(reached + left);
