@@ -3,7 +3,7 @@
 
 mod deliveries;
 
-pub use deliveries::{Deliveries, EncodedDelivery};
+pub use deliveries::{Deliveries, DeliveryMarks, EncodedDelivery};
 
 tonic::include_proto!("tongbao.v1");
 

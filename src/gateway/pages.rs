@@ -19,8 +19,8 @@ use crate::{
 const BLOCK: u64 = 512;
 /// Bytes read from the store at once; a page of larger records is read in several steps.
 const STEP_BYTES: usize = 4 << 20;
-/// What a record costs beside its content, roughly.
-const RECORD_BYTES: usize = 640;
+/// What a record costs beside its content, roughly, with the bytes that leave around the content.
+const RECORD_BYTES: usize = 900;
 
 /// Records in order of position.
 type Records = Vec<Arc<SharedRecord>>;
@@ -49,9 +49,9 @@ struct Entry {
 #[derive(Default)]
 struct Page(tokio::sync::Mutex<Records>);
 
-/// Memory that a record takes, roughly: its content stands there once more as the bytes that leave.
+/// Memory that a record takes, roughly.
 fn size(record: &StoredRecord) -> usize {
-    2 * record.sections.len() + RECORD_BYTES
+    record.sections.len() + RECORD_BYTES
 }
 
 impl Pages {

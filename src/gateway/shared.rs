@@ -16,7 +16,7 @@ pub struct SharedRecord {
     /// Leaf hash of its digest: what evidence of each disclosure and settlement is computed from.
     leaf: Digest,
     /// Without and with its restricted section.
-    encoded: [OnceLock<Bytes>; 2],
+    encoded: [OnceLock<Arc<[Bytes]>>; 2],
 }
 
 impl SharedRecord {
@@ -30,8 +30,9 @@ impl SharedRecord {
         self.leaf
     }
 
-    /// Its bytes with or without the restricted section, made by `encode` if nobody has asked before. All must ask for the same form.
-    pub fn encoded(&self, show_restricted: bool, encode: impl FnOnce(&StoredRecord) -> Bytes) -> Bytes {
+    /// Its bytes with or without the restricted section, in pieces that follow each other, made by `encode` if nobody has asked before.
+    /// All must ask for the same form. The contents of sections are best pieces of their own: then they are shared, not copied.
+    pub fn encoded(&self, show_restricted: bool, encode: impl FnOnce(&StoredRecord) -> Arc<[Bytes]>) -> Arc<[Bytes]> {
         self.encoded[usize::from(show_restricted)].get_or_init(|| encode(&self.record)).clone()
     }
 }

@@ -1,10 +1,7 @@
 //! Events of a subscription as the protocol says them.
 
-use prost::Message as _;
-
 use crate::{
     domain::delivery::{PauseReason, SettleResult, SettledItem, Status, Token},
-    domain::draft::StoredRecord,
     gateway::{
         administer_subscription::Sought,
         subscribe::{Blocked, Event, Outgoing, Overview},
@@ -69,9 +66,8 @@ pub(super) fn go_away(reason: &'static str, reconnect_after_ms: u64) -> proto::S
 
 /// One delivery, its record encoded once for all who receive it.
 fn encoded_delivery(out: &Outgoing) -> proto::EncodedDelivery {
-    let encode = |record: &StoredRecord| wire::record(record, out.show_restricted).encode_to_vec().into();
-    proto::EncodedDelivery {
-        record: out.record.encoded(out.show_restricted, encode),
+    let record = out.record.encoded(out.show_restricted, |record| wire::encoded_record(record, out.show_restricted));
+    let marks = proto::DeliveryMarks {
         attempt: out.attempt,
         token: Some(token(out.token)),
         lease_expires_at_us: out.lease_expires_at,
@@ -80,7 +76,8 @@ fn encoded_delivery(out: &Outgoing) -> proto::EncodedDelivery {
         current_revision: out.current_revision,
         left_filter: out.left_filter,
         order_key: out.record.order_key.0.as_ref().to_owned(),
-    }
+    };
+    proto::EncodedDelivery { record, marks }
 }
 
 /// One delivery.
@@ -240,11 +237,13 @@ fn pause_words(reason: Option<PauseReason>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use prost::Message as _;
+
     use super::*;
     use crate::{
         domain::{
             attributes::attributes_of,
-            draft::{OrderKey, SealedSection, Sections},
+            draft::{OrderKey, SealedSection, Sections, StoredRecord},
             ids::{ParticipantId, RecordId},
             records::{Content, Matter, examples},
         },

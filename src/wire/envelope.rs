@@ -1,6 +1,9 @@
 //! Envelopes on their way out: records to publish, and records as the gateway hands them out.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
+use prost::Message as _;
 
 use super::content::seal;
 use crate::{
@@ -12,6 +15,9 @@ use crate::{
     },
     proto,
 };
+
+/// Contents smaller than this are copied.
+const LARGE_BYTES: usize = 128;
 
 /// A record as its publisher sends it.
 pub fn publishable(
@@ -53,6 +59,24 @@ pub fn record(stored: &StoredRecord, show_restricted: bool) -> proto::Record {
         resolution: stored.resolution.as_ref().map(resolution),
         digest: Bytes::copy_from_slice(&stored.digest),
     }
+}
+
+/// The bytes of [`record`] in pieces that follow each other: the contents that are shown are those of the stored revision, not copies.
+pub fn encoded_record(stored: &StoredRecord, show_restricted: bool) -> Arc<[Bytes]> {
+    let whole = Bytes::from(record(stored, show_restricted).encode_to_vec());
+    let restricted = stored.sections.restricted.as_ref().filter(|_| show_restricted);
+    let contents = std::iter::once(&stored.sections.open).chain(restricted).map(|section| &section.content);
+    let (mut pieces, mut from) = (Vec::with_capacity(5), 0);
+    for content in contents.filter(|content| content.len() >= LARGE_BYTES) {
+        // Wherever the same bytes stand, they can be taken for it.
+        if let Some(at) = whole[from..].windows(content.len()).position(|window| window == content) {
+            pieces.push(Bytes::copy_from_slice(&whole[from..from + at]));
+            pieces.push(content.clone());
+            from += at + content.len();
+        }
+    }
+    pieces.push(Bytes::copy_from_slice(&whole[from..]));
+    pieces.into()
 }
 
 fn shown(name: SectionName, section: &SealedSection) -> proto::Section {

@@ -26,7 +26,7 @@ mod urgent_notice;
 
 pub use content::{WireCodec, seal};
 pub use draft::{DraftContext, draft};
-pub use envelope::{publishable, record, resolution};
+pub use envelope::{encoded_record, publishable, record, resolution};
 pub use received::{Received, Unreadable, received};
 pub use section::SECTION_LIMIT_BYTES;
 
