@@ -5,13 +5,21 @@ mod exchange;
 use exchange::{
     Exchange, id, nonconformity, record, refusal,
     stream::{Stream, open},
-    subscription, survey,
+    subscription, survey, until,
 };
-use tongbao::domain::{
-    life_cycle::State,
-    records::{
-        Doubt, DoubtAnswer, DoubtOutcome, Matter, Nonconformity, NoticeAcknowledgement, RecordReference, UrgentNotice, examples,
+use tongbao::{
+    client::Docket,
+    domain::{
+        dates::CivilDate,
+        life_cycle::State,
+        products::ProductKind,
+        records::{
+            Doubt, DoubtAnswer, DoubtOutcome, Matter, Nonconformity, NoticeAcknowledgement, RecordReference, SamplingField,
+            SamplingSummary, UrgentNotice, examples,
+        },
+        regions::Region,
     },
+    proto,
 };
 
 fn doubt(about: &str, position: u64) -> Matter {
@@ -84,5 +92,48 @@ async fn notices_come_to_all_without_a_subscription_made_and_are_acknowledged() 
     let other = Matter::UrgentNotice(Box::new(UrgentNotice { enterprise: None, ..examples::notice(2) }));
     assert_eq!(refused(&exchange, "miit", "miit/un", other).await, "NOT_GRANTED");
     assert_eq!(refused(&exchange, "gacc", "gacc/ack", acknowledgement("amr-330000/nc-5")).await, "UNKNOWN_REFERENCE");
+    exchange.stop_and_check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn duties_and_numbers_are_told_over_the_door_by_right() {
+    let mut exchange = Exchange::open_with(|house| {
+        let path = house.config_file();
+        let config = std::fs::read_to_string(&path).expect("a configuration");
+        std::fs::write(&path, format!("{config}\n[deadlines]\ncheck_seconds = 1\n")).expect("written");
+    })
+    .await;
+    let summary = |sampled, failed| {
+        let summary = SamplingSummary {
+            campaign: "2020-spring".into(),
+            region: Region::parse("330000").expect("a region"),
+            product_kind: ProductKind::DailyProtective,
+            field: SamplingField::Market,
+            sampled,
+            failed,
+            producers: None,
+            complete_to: CivilDate::day(2020, 5, 20).expect("a day"),
+        };
+        Matter::SamplingSummary(Box::new(summary))
+    };
+    let impossible = exchange.publisher("amr-330000").publish_batch(vec![record("amr-330000/s", None, summary(5, 6))]).await;
+    assert_eq!(refusal(impossible.expect_err("refused")).fields[0].reason, "QUANTITIES_DIFFER");
+    exchange.publish("amr-330000", vec![record("amr-330000/s", None, summary(111, 59)), nonconformity("amr-330000", 5)]).await;
+    exchange.publish("gacc", vec![record("gacc/d", None, doubt("amr-330000/nc-5", 2))]).await;
+
+    let customs = Docket::new(&exchange.connection("gacc"));
+    until("the ledger is taken in", || async {
+        customs.statistics(proto::GetStatisticsRequest {}).await.expect("numbers").position == 3
+    })
+    .await;
+    let numbers = customs.statistics(proto::GetStatisticsRequest {}).await.expect("numbers");
+    assert_eq!((numbers.sampling[0].sampled, numbers.sampling[0].failed), (Some(111), Some(59)));
+    let page =
+        customs.list(proto::ListDocketRequest { duty: "doubt_answer".into(), ..Default::default() }).await.expect("a page");
+    let [entry] = page.entries.as_slice() else { panic!("{page:?}") };
+    assert_eq!((entry.answerable.as_str(), entry.record_id.as_str()), ("amr-330000", "gacc/d"));
+    assert_eq!(entry.raised_at_us, 0, "it was raised today");
+    let wrong = customs.list(proto::ListDocketRequest { duty: "nothing".into(), ..Default::default() }).await;
+    assert_eq!(refusal(wrong.expect_err("refused")).fields[0].reason, "UNKNOWN_VALUE");
     exchange.stop_and_check().await;
 }

@@ -26,9 +26,11 @@ mod publish;
 mod pull;
 mod read;
 mod reply;
+mod sampling;
 mod screen;
 pub mod serve;
 mod signals;
+mod stats;
 mod subscribe;
 mod subscriptions;
 pub mod token;
@@ -123,6 +125,10 @@ pub enum Command {
     Pull(pull::Arguments),
     /// 审单：比对两份名单 · Screen an export declaration.
     Screen(screen::Arguments),
+    /// 报送抽查汇总 · Publish the numbers of a sampling campaign.
+    Sampling(sampling::Arguments),
+    /// 统计 · Statistics: sampling, coverage, failure rates, times, what is overdue.
+    Stats(stats::Arguments),
     /// 疑义：提出、答复、查看 · Doubts about records: raise, answer, list.
     Doubt(doubt::Arguments),
     /// 紧急通报：发出、签收、查看 · Urgent notices: issue, acknowledge, list.
@@ -152,6 +158,8 @@ impl Command {
             Self::Read(arguments) => read::run(*arguments, context).await,
             Self::Pull(arguments) => pull::run(arguments, context).await,
             Self::Screen(arguments) => screen::run(arguments, context).await,
+            Self::Sampling(arguments) => sampling::run(arguments, context).await,
+            Self::Stats(arguments) => stats::run(arguments, context).await,
             Self::Doubt(arguments) => doubt::run(arguments, context).await,
             Self::Notice(arguments) => notice::run(arguments, context).await,
             Self::Docket(arguments) => docket::run(arguments, context).await,

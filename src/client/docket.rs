@@ -4,7 +4,10 @@ use super::{
     ClientError, Connection, Signed,
     connection::{LARGEST_MESSAGE, unary},
 };
-use crate::proto::{ListDocketRequest, ListDocketResponse, docket_service_client::DocketServiceClient};
+use crate::proto::{
+    GetStatisticsRequest, GetStatisticsResponse, ListDocketRequest, ListDocketResponse,
+    docket_service_client::DocketServiceClient,
+};
 
 /// Reads the docket. Every answer is a disclosure and stands in the evidence log: nothing is repeated by itself.
 #[derive(Clone)]
@@ -26,5 +29,13 @@ impl Docket {
     /// See [`ClientError`].
     pub async fn list(&self, request: ListDocketRequest) -> Result<ListDocketResponse, ClientError> {
         self.connection.answer(self.service.clone().list_docket(unary(request)).await).await
+    }
+
+    /// The statistics.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn statistics(&self, request: GetStatisticsRequest) -> Result<GetStatisticsResponse, ClientError> {
+        self.connection.answer(self.service.clone().get_statistics(unary(request)).await).await
     }
 }

@@ -110,6 +110,9 @@ pub fn attributes_of(content: &Content, publisher_region: Option<Region>) -> Att
             credit_code: matter.maker,
             ..none
         },
+        Matter::SamplingSummary(matter) => {
+            Attributes { product_kinds: matter.product_kind.bit(), region: Some(matter.region), ..none }
+        }
         // All else is that of the record replied to, and filled in when it is committed.
         Matter::Doubt(_) | Matter::DoubtAnswer(_) | Matter::NoticeAcknowledgement(_) => none,
         Matter::UrgentNotice(matter) => {
@@ -166,6 +169,7 @@ pub fn subjects_of(content: &Content) -> Vec<SubjectKey> {
             [Some(SubjectKey::of("declaration", &matter.declaration_number)), code(matter.maker)].into_iter().flatten().collect()
         }
         Matter::Doubt(matter) => vec![SubjectKey::of("doubts", matter.about.record_id.as_str())],
+        Matter::SamplingSummary(_) => Vec::new(),
         Matter::DoubtAnswer(matter) => vec![SubjectKey::of("answers", matter.doubt.as_str())],
         Matter::NoticeAcknowledgement(matter) => vec![SubjectKey::of("answers", matter.notice.as_str())],
         Matter::UrgentNotice(matter) => {
@@ -237,6 +241,7 @@ pub fn order_key_of(content: &Content, publisher: &ParticipantId) -> OrderKey {
             None => format!("{publisher}/notices"),
         },
         Matter::Doubt(matter) => matter.about.record_id.to_string(),
+        Matter::SamplingSummary(_) => format!("{publisher}/sampling"),
         Matter::DoubtAnswer(matter) => matter.doubt.to_string(),
         Matter::NoticeAcknowledgement(matter) => matter.notice.to_string(),
     };

@@ -26,6 +26,7 @@ pub mod records;
 pub mod regions;
 pub mod screening;
 pub mod standards;
+pub mod statistics;
 mod tables;
 pub mod violation;
 pub mod working_days;

@@ -27,6 +27,7 @@ mod riders;
 pub mod screen;
 pub mod shared;
 mod standing;
+pub mod statistics;
 pub mod subscribe;
 pub mod subscriptions;
 pub mod tail;

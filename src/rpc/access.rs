@@ -43,10 +43,11 @@ const fn row(name: &'static str, access: Access, shape: Shape) -> Method {
 const AUDIT: Access = Access::Operator(OperatorRole::Audit);
 
 /// The table, by name in ascending order.
-pub static METHODS: [Method; 32] = [
+pub static METHODS: [Method; 33] = [
     row("grpc.health.v1.Health/Check", Access::AnyCertificate, Shape::Unary),
     row("grpc.health.v1.Health/Watch", Access::AnyCertificate, Shape::Streaming),
     row("grpc.reflection.v1.ServerReflection/ServerReflectionInfo", Access::AnyCertificate, Shape::Streaming),
+    row("tongbao.v1.DocketService/GetStatistics", Access::System, Shape::Unary),
     row("tongbao.v1.DocketService/ListDocket", Access::System, Shape::Unary),
     row("tongbao.v1.EvidenceService/GetCheckpoint", AUDIT, Shape::Unary),
     row("tongbao.v1.EvidenceService/ProveConsistency", AUDIT, Shape::Unary),

@@ -12,8 +12,15 @@ use crate::{
         records::Token as _,
         violation::{Findings, Text},
     },
-    gateway::{Caller, Gateway, Refused, docket::Question},
-    proto::{ListDocketRequest, ListDocketResponse, docket_service_server::DocketService},
+    gateway::{
+        Caller, Gateway, Refused,
+        docket::{DutyCount, Question},
+        statistics::Statistics,
+    },
+    proto::{
+        self, GetStatisticsRequest, GetStatisticsResponse, ListDocketRequest, ListDocketResponse,
+        docket_service_server::DocketService,
+    },
     wire,
 };
 
@@ -41,10 +48,49 @@ impl DocketDoor {
 
 #[tonic::async_trait]
 impl DocketService for DocketDoor {
+    async fn get_statistics(&self, request: Request<GetStatisticsRequest>) -> Result<Response<GetStatisticsResponse>, Status> {
+        let caller = caller(&request)?;
+        let result = self.gateway.docket.statistics(&caller).await.map(statistics);
+        answer(&self.gateway, &caller, result)
+    }
+
     async fn list_docket(&self, request: Request<ListDocketRequest>) -> Result<Response<ListDocketResponse>, Status> {
         let caller = caller(&request)?;
         let result = self.page(&caller, request.into_inner()).await;
         answer(&self.gateway, &caller, result)
+    }
+}
+
+/// Cells never hold less than nothing: what is taken back was added before.
+fn told(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or_default()
+}
+
+fn statistics(found: Statistics) -> GetStatisticsResponse {
+    let sampling = found.sampling.into_iter().map(|cell| {
+        let [region, product_kind, field] = cell.of;
+        proto::SamplingCell { region, product_kind, field, sampled: cell.sampled.map(told), failed: cell.failed.map(told) }
+    });
+    let coverage = found.coverage.into_iter().map(|cell| {
+        let [region, product_kind] = cell.of;
+        proto::CoverageCell { region, product_kind, surveyed: cell.surveyed.map(told), sampled: cell.sampled.map(told) }
+    });
+    let outcome = |(outcome, count): (String, Option<i64>)| proto::OutcomeCount { outcome, count: count.map(told) };
+    let span = |(span, measured, days)| proto::SpanDays { span, measured: told(measured), days: told(days) };
+    let duty = |count: DutyCount| proto::DutyNumbers {
+        duty: count.duty.token().to_owned(),
+        open: count.open,
+        overdue: count.overdue,
+        oldest: count.oldest.to_string(),
+    };
+    GetStatisticsResponse {
+        sampling: sampling.collect(),
+        coverage: coverage.collect(),
+        outcomes: found.outcomes.into_iter().map(outcome).collect(),
+        spans: found.spans.into_iter().map(span).collect(),
+        duties: found.duties.into_iter().map(duty).collect(),
+        position: found.position,
+        evidence_index: found.evidence_index,
     }
 }
 

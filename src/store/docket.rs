@@ -7,6 +7,7 @@ use crate::domain::{
     dates::CivilDate,
     docket::{Duty, Entry, EntryKey},
     ids::{ParticipantId, Position},
+    statistics::Tally,
 };
 
 /// A question to the docket; every given field must match.
@@ -56,6 +57,9 @@ pub trait DocketReads: Send + Sync {
 
     /// Entries that lapsed and were not raised, at most `limit`.
     async fn lapsed(&self, lapsed: Lapsed, limit: usize) -> Result<Vec<Entry>, StoreError>;
+
+    /// All numbers of the statistics.
+    async fn tallies(&self) -> Result<Vec<Tally>, StoreError>;
 
     /// How many there are of each duty.
     async fn counts(&self) -> Result<Vec<DutyCount>, StoreError>;

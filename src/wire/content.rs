@@ -3,7 +3,9 @@
 use bytes::Bytes;
 use prost::Message;
 
-use super::{disposition, enterprise_survey, export_action, export_qualification, nonconformity, reply, urgent_notice};
+use super::{
+    disposition, enterprise_survey, export_action, export_qualification, nonconformity, reply, sampling_summary, urgent_notice,
+};
 use crate::{
     domain::{
         draft::{Codec, DamagedBytes, Sections},
@@ -104,6 +106,11 @@ pub(super) fn read(
             let withdrawal = message.withdrawal.take();
             Some(content(Matter::DoubtAnswer(Box::new(reply::read_answer(message, findings)?)), withdrawal))
         }
+        Kind::SamplingSummary => {
+            let mut message: proto::SamplingSummary = decode(encoding, "open", open, findings)?;
+            let withdrawal = message.withdrawal.take();
+            Some(content(Matter::SamplingSummary(Box::new(sampling_summary::read(message, findings)?)), withdrawal))
+        }
         Kind::NoticeAcknowledgement => {
             let mut message: proto::NoticeAcknowledgement = decode(encoding, "open", open, findings)?;
             let withdrawal = message.withdrawal.take();
@@ -150,6 +157,9 @@ pub(super) fn write(content: &Content) -> (Bytes, Option<Bytes>) {
         Matter::UrgentNotice(matter) => (bytes(&proto::UrgentNotice { withdrawal, ..urgent_notice::write(matter) }), None),
         Matter::Doubt(matter) => (bytes(&proto::Doubt { withdrawal, ..reply::write_doubt(matter) }), None),
         Matter::DoubtAnswer(matter) => (bytes(&proto::DoubtAnswer { withdrawal, ..reply::write_answer(matter) }), None),
+        Matter::SamplingSummary(matter) => {
+            (bytes(&proto::SamplingSummary { withdrawal, ..sampling_summary::write(matter) }), None)
+        }
         Matter::NoticeAcknowledgement(matter) => {
             (bytes(&proto::NoticeAcknowledgement { withdrawal, ..reply::write_acknowledgement(matter) }), None)
         }

@@ -19,6 +19,7 @@ mod party;
 mod reading;
 mod received;
 mod reply;
+mod sampling_summary;
 pub mod screening;
 mod section;
 pub mod subscription;

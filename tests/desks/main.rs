@@ -4,3 +4,4 @@ mod docket;
 mod house;
 mod pull;
 mod screen;
+mod statistics;

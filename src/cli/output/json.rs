@@ -151,6 +151,7 @@ fn section_message(found: &[(i32, Raw)], kind: Option<Kind>) -> Option<String> {
         Kind::Doubt => "Doubt",
         Kind::DoubtAnswer => "DoubtAnswer",
         Kind::NoticeAcknowledgement => "NoticeAcknowledgement",
+        Kind::SamplingSummary => "SamplingSummary",
     };
     Some(format!(".{PACKAGE}.{open}{}", if restricted { "Restricted" } else { "" }))
 }

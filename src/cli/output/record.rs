@@ -7,7 +7,7 @@ use crate::{
     domain::violation::Lang,
     proto::{
         Disposition, Doubt, DoubtAnswer, EnterpriseSurvey, ExportAction, ExportQualification, InspectionResult, Nonconformity,
-        NoticeAcknowledgement, Party, Record, RecordKind, SectionName, UrgentNotice,
+        NoticeAcknowledgement, Party, Record, RecordKind, SamplingSummary, SectionName, UrgentNotice,
     },
 };
 
@@ -23,6 +23,7 @@ pub fn kind_name(record: &Record, lang: Lang) -> &'static str {
         RecordKind::Doubt => ("疑义", "doubt"),
         RecordKind::DoubtAnswer => ("疑义答复", "answer"),
         RecordKind::NoticeAcknowledgement => ("通报签收", "acknowledgement"),
+        RecordKind::SamplingSummary => ("抽查汇总", "sampling"),
         RecordKind::Unspecified => ("未知", "unknown"),
     };
     match lang {
@@ -41,6 +42,7 @@ enum Open {
     Doubt(Doubt),
     Answer(DoubtAnswer),
     Acknowledgement(NoticeAcknowledgement),
+    Sampling(SamplingSummary),
     Unreadable,
 }
 
@@ -61,6 +63,7 @@ fn open(record: &Record) -> Open {
         RecordKind::Doubt => Doubt::decode(bytes).map(Open::Doubt),
         RecordKind::DoubtAnswer => DoubtAnswer::decode(bytes).map(Open::Answer),
         RecordKind::NoticeAcknowledgement => NoticeAcknowledgement::decode(bytes).map(Open::Acknowledgement),
+        RecordKind::SamplingSummary => SamplingSummary::decode(bytes).map(Open::Sampling),
         RecordKind::Unspecified => return Open::Unreadable,
     };
     read.unwrap_or(Open::Unreadable)
@@ -86,6 +89,7 @@ pub fn subject_of(record: &Record) -> String {
         Open::Doubt(it) => it.about.map(|about| about.record_id).unwrap_or_default(),
         Open::Answer(it) => it.doubt,
         Open::Acknowledgement(it) => it.notice,
+        Open::Sampling(it) => it.region,
         Open::Unreadable => String::new(),
     }
 }
@@ -120,6 +124,9 @@ pub fn content_lines(record: &Record) -> String {
         Open::Doubt(it) => it.text,
         Open::Answer(it) => joined([it.outcome.as_str(), &it.text]),
         Open::Acknowledgement(it) => it.remark,
+        Open::Sampling(it) => {
+            joined([it.campaign.as_str(), &it.product_kind, &it.field, &format!("{}/{}", it.failed, it.sampled)])
+        }
         Open::Unreadable => String::new(),
     }
 }

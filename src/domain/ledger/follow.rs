@@ -4,6 +4,7 @@
 use crate::domain::{
     docket::{Entry, EntryKey},
     ids::Position,
+    statistics::Tally,
 };
 
 /// The docket takes in the revisions up to a position.
@@ -17,6 +18,8 @@ pub struct Follow {
     pub matters: Vec<String>,
     /// The entries that stand now.
     pub entries: Vec<Entry>,
+    /// Numbers to add to the statistics, each cell once.
+    pub tallies: Vec<Tally>,
 }
 
 /// What a group does to the docket.

@@ -12,6 +12,7 @@ mod export_qualification;
 mod nonconformity;
 mod party;
 mod reply;
+mod sampling_summary;
 mod token;
 mod urgent_notice;
 
@@ -23,6 +24,7 @@ pub use export_qualification::ExportQualification;
 pub use nonconformity::{Attribution, InspectionResult, Level, Nonconformity, SamplingField};
 pub use party::Party;
 pub use reply::{Doubt, DoubtAnswer, DoubtOutcome, NoticeAcknowledgement};
+pub use sampling_summary::SamplingSummary;
 pub use token::Token;
 pub(in crate::domain) use token::tokens;
 pub use urgent_notice::{Severity, UrgentNotice};
@@ -50,11 +52,13 @@ pub enum Kind {
     DoubtAnswer,
     /// An addressee has taken note of an urgent notice (签收).
     NoticeAcknowledgement,
+    /// Numbers of a sampling campaign (抽查汇总).
+    SamplingSummary,
 }
 
 impl Kind {
     /// All kinds; the index is stable and is what stores keep (from 1).
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Nonconformity,
         Self::Disposition,
         Self::EnterpriseSurvey,
@@ -64,6 +68,7 @@ impl Kind {
         Self::Doubt,
         Self::DoubtAnswer,
         Self::NoticeAcknowledgement,
+        Self::SamplingSummary,
     ];
 
     /// Stable number, from 1, as in the protocol.
@@ -79,6 +84,7 @@ impl Kind {
             Self::Doubt => 7,
             Self::DoubtAnswer => 8,
             Self::NoticeAcknowledgement => 9,
+            Self::SamplingSummary => 10,
         }
     }
 
@@ -101,6 +107,7 @@ impl Kind {
             Self::Doubt => "doubt",
             Self::DoubtAnswer => "doubt_answer",
             Self::NoticeAcknowledgement => "notice_acknowledgement",
+            Self::SamplingSummary => "sampling_summary",
         }
     }
 
@@ -108,7 +115,7 @@ impl Kind {
     #[must_use]
     pub const fn feed(self) -> Feed {
         match self {
-            Self::Nonconformity | Self::Disposition => Feed::FailedProducts,
+            Self::Nonconformity | Self::Disposition | Self::SamplingSummary => Feed::FailedProducts,
             Self::EnterpriseSurvey => Feed::Enterprises,
             Self::ExportQualification => Feed::ExportQualifications,
             Self::ExportAction => Feed::ExportActions,
@@ -154,6 +161,8 @@ pub enum Matter {
     DoubtAnswer(Box<DoubtAnswer>),
     /// See [`NoticeAcknowledgement`].
     NoticeAcknowledgement(Box<NoticeAcknowledgement>),
+    /// See [`SamplingSummary`].
+    SamplingSummary(Box<SamplingSummary>),
 }
 
 impl Matter {
@@ -181,6 +190,7 @@ impl Matter {
             Self::Doubt(_) => Kind::Doubt,
             Self::DoubtAnswer(_) => Kind::DoubtAnswer,
             Self::NoticeAcknowledgement(_) => Kind::NoticeAcknowledgement,
+            Self::SamplingSummary(_) => Kind::SamplingSummary,
         }
     }
 }
@@ -199,6 +209,7 @@ impl Content {
                 Matter::Doubt(matter) => matter.check(context, findings),
                 Matter::DoubtAnswer(matter) => matter.check(context, findings),
                 Matter::NoticeAcknowledgement(matter) => matter.check(context, findings),
+                Matter::SamplingSummary(matter) => matter.check(context, findings),
             }
             if let Some(reason) = &self.withdrawal {
                 check::required_text(findings, "withdrawal.reason", reason);

@@ -17,6 +17,7 @@ use crate::{
         ledger::{Act, Change, Follow, Outcome, Refusal},
         life_cycle::{State, Step},
         records::{Kind, Matter},
+        statistics::{self, Sheet, Tally},
     },
     gateway::{Refused, gateway::unexpected, reader::damage},
     store::PageBounds,
@@ -57,6 +58,7 @@ impl DocketDesk {
         let page = store.page(from, head, PAGE).await?;
         let Some(to) = page.last().map(|stored| stored.position) else { return Ok(false) };
         let touched = self.touched(&page, to).await?;
+        let tallies = self.tallies(&page).await?;
         let records = touched.nonconformities.iter().chain(&touched.doubts).chain(&touched.notices);
         let mut matters: Vec<String> = records.map(RecordId::to_string).collect();
         let mut entries = self.of_nonconformities(&touched.nonconformities, page, to).await?;
@@ -77,13 +79,37 @@ impl DocketDesk {
                 entry.keep_raised(&before);
             }
         }
-        let change = Change::Follow(Box::new(Follow { from, to, matters, entries }));
+        let change = Change::Follow(Box::new(Follow { from, to, matters, entries, tallies }));
         let evidence = EvidenceDraft::new(ActKind::Administer, Actor::default(), "docket.follow");
         match self.committer.commit(Act { change, evidence }).await?.outcome {
             // Another took the page in meanwhile: it stands.
             Outcome::Unchanged | Outcome::Refused(Refusal::Fenced { .. }) => Ok(true),
             other => Err(unexpected("follow", &other)),
         }
+    }
+
+    /// What the page adds to the statistics, each cell once.
+    async fn tallies(&self, page: &[StoredRecord]) -> Result<Vec<Tally>, Refused> {
+        let mut cells: BTreeMap<(Sheet, String), i64> = BTreeMap::new();
+        for stored in page {
+            let counts = matches!(
+                stored.attributes.kind,
+                Kind::SamplingSummary | Kind::EnterpriseSurvey | Kind::Nonconformity | Kind::Disposition
+            );
+            if !counts {
+                continue;
+            }
+            let before = match stored.revision {
+                1 => None,
+                later => self.reader.store.record(&stored.record_id, Some(later - 1), stored.position).await?,
+            };
+            let before = before.map(|before| self.reader.decode(&before)).transpose()?;
+            for tally in statistics::change(before.as_ref(), &self.reader.decode(stored)?) {
+                *cells.entry((tally.sheet, tally.cell)).or_default() += tally.number;
+            }
+        }
+        let moved = cells.into_iter().filter(|(_, number)| *number != 0);
+        Ok(moved.map(|((sheet, cell), number)| Tally { sheet, cell, number }).collect())
     }
 
     async fn touched(&self, page: &[StoredRecord], to: Position) -> Result<Touched, Refused> {
@@ -116,7 +142,7 @@ impl DocketDesk {
                     _ => {}
                 },
                 Kind::ExportAction => self.touch_declarations(stored, &mut touched).await?,
-                Kind::EnterpriseSurvey | Kind::ExportQualification => {}
+                Kind::EnterpriseSurvey | Kind::ExportQualification | Kind::SamplingSummary => {}
             }
         }
         // What was corrected answers the doubts about it.

@@ -31,8 +31,10 @@ use crate::{
         records::Token as _,
         working_days::Counted,
     },
-    store::docket::{DocketQuery, DutyCount, Lapsed},
+    store::docket::{DocketQuery, Lapsed},
 };
+
+pub use crate::store::docket::DutyCount;
 
 /// Entries raised by one act.
 const RAISED_AT_ONCE: usize = 500;
@@ -43,9 +45,9 @@ pub const DEFAULT_PAGE: usize = 100;
 
 /// Keeps the docket, and tells of it.
 pub struct DocketDesk {
-    reader: Reader,
+    pub(super) reader: Reader,
     committer: Committer,
-    log: DisclosureLog,
+    pub(super) log: DisclosureLog,
     policy: Arc<ArcSwap<Policy>>,
 }
 

@@ -19,6 +19,7 @@ use crate::{
         ids::{Micros, Position},
         ledger::{DocketWrite, Follow},
         records::Token as _,
+        statistics::{Sheet, Tally},
     },
     store::{
         StoreError,
@@ -31,7 +32,7 @@ pub(super) const FOLLOWED: &str = "SELECT position FROM follow";
 
 /// Writes what a group does to the docket.
 pub(super) fn write(script: &mut Script, writes: &DocketWrite, committed_at: Micros) {
-    for Follow { to, matters, entries, .. } in &writes.follows {
+    for Follow { to, matters, entries, tallies, .. } in &writes.follows {
         script.add("UPDATE follow SET position = ?", |values| values.bind(int(*to)));
         script.add_json(
             "DELETE FROM docket WHERE matter IN (SELECT value FROM json_each(?))",
@@ -58,6 +59,11 @@ pub(super) fn write(script: &mut Script, writes: &DocketWrite, committed_at: Mic
              SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8
              FROM json_each(?)",
             entries.iter().map(row).collect(),
+        );
+        script.add_json(
+            "INSERT INTO tally (sheet, cell, number) SELECT value->>0, value->>1, value->>2 FROM json_each(?) WHERE true
+             ON CONFLICT DO UPDATE SET number = number + excluded.number",
+            tallies.iter().map(|tally| json!([tally.sheet.token(), tally.cell, tally.number])).collect(),
         );
     }
     if !writes.raised.is_empty() {
@@ -143,6 +149,22 @@ impl DocketReads for SqliteStore {
             Lapsed::Stated(before) => sqlx::query(STATED).bind(before.to_string()),
         };
         query.bind(rows(limit)).fetch_all(&mut *self.reader().await?).await.mapped()?.iter().map(entry).collect()
+    }
+
+    async fn tallies(&self) -> Result<Vec<Tally>, StoreError> {
+        let found = sqlx::query("SELECT sheet, cell, number FROM tally ORDER BY sheet, cell")
+            .fetch_all(&mut *self.reader().await?)
+            .await
+            .mapped()?;
+        let tally = |row: &SqliteRow| {
+            let sheet: &str = row.try_get(0).mapped()?;
+            Ok(Tally {
+                sheet: Sheet::parse(sheet).ok_or_else(|| damaged("a sheet of the statistics", sheet))?,
+                cell: row.try_get(1).mapped()?,
+                number: row.try_get(2).mapped()?,
+            })
+        };
+        found.iter().map(tally).collect()
     }
 
     async fn counts(&self) -> Result<Vec<DutyCount>, StoreError> {

@@ -12,7 +12,7 @@ use crate::domain::{
     records::{
         Consignee, Content, CustomsAction, Disposition, Doubt, DoubtAnswer, DoubtOutcome, EnterpriseSurvey, ExportAction,
         ExportQualification, InspectionResult, Matter, Nonconformity, NoticeAcknowledgement, Party, RecordReference, Role,
-        Severity, Token, TrackChange, UrgentNotice, examples,
+        SamplingField, SamplingSummary, Severity, Token, TrackChange, UrgentNotice, examples,
     },
     regions::Region,
     standards::Standard,
@@ -280,6 +280,20 @@ fn reply() -> BoxedStrategy<Matter> {
         .boxed()
 }
 
+fn sampling() -> BoxedStrategy<Matter> {
+    let region = (100_000_u32..999_999).prop_map(|n| Region::from_number(n).expect("a region"));
+    let numbers = (0..1_000_u64, 0..1_000_u64, option::of(0..1_000_u64));
+    (words(), region, kind(), token::<SamplingField>(), numbers, 0_i64..1_590_000_000_000_000)
+        .prop_map(|(campaign, region, product_kind, field, (failed, passed, producers), at)| {
+            let sampled = failed + passed;
+            let producers = producers.map(|producers| producers.min(sampled));
+            let complete_to = CivilDate::of_instant(at);
+            let summary = SamplingSummary { campaign, region, product_kind, field, sampled, failed, producers, complete_to };
+            Matter::SamplingSummary(Box::new(summary))
+        })
+        .boxed()
+}
+
 /// Any content of any kind.
 pub(super) fn content() -> BoxedStrategy<Content> {
     let matter = prop_oneof![
@@ -290,6 +304,7 @@ pub(super) fn content() -> BoxedStrategy<Content> {
         action().prop_map(|matter| Matter::ExportAction(Box::new(matter))),
         notice().prop_map(|matter| Matter::UrgentNotice(Box::new(matter))),
         reply(),
+        sampling(),
     ];
     (matter, option::of(words())).prop_map(|(matter, withdrawal)| Content { matter, withdrawal }).boxed()
 }
