@@ -8,7 +8,7 @@ use crate::domain::{
 };
 
 /// One statement each, over the same ledger.
-const DAMAGES: [&str; 27] = [
+const DAMAGES: [&str; 28] = [
     "UPDATE revision SET open = restricted WHERE restricted IS NOT NULL",
     "UPDATE revision SET salts = open WHERE position = 2",
     "UPDATE revision SET digest = open WHERE position = 2",
@@ -23,7 +23,8 @@ const DAMAGES: [&str; 27] = [
     "UPDATE record SET revision = 2 WHERE first_position = 2",
     "UPDATE record SET content_digest = (SELECT digest FROM revision WHERE position = 1) WHERE first_position = 2",
     "UPDATE record SET order_key = 'nobody' WHERE first_position = 2",
-    "DELETE FROM record_key WHERE position = 1",
+    "DELETE FROM key_run WHERE last_position = 7",
+    "UPDATE key_run SET keys = zeroblob(16) WHERE last_position = 4",
     "DELETE FROM register_key WHERE position = 2",
     "DELETE FROM chain WHERE step > 0",
     "UPDATE head SET position = position + 1",

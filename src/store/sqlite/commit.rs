@@ -7,7 +7,9 @@ use sqlx::{Connection as _, Row as _, sqlite::SqliteRow};
 use super::{
     Connection, SqliteStore, docket,
     errors::{Mapped as _, damaged},
-    evidence, facts, int, natural, read_set,
+    evidence, facts, int,
+    keys::Run,
+    natural, read_set,
     script::{Script, Writing},
     subscriptions,
 };
@@ -28,15 +30,24 @@ const GROUPS_KNOWN: i64 = 64;
 /// What an error means: with `Full`, `Damaged` nothing of the group is on disk. With `Unavailable` it may be: then this function
 /// has already looked for the group id itself and could not; the caller asks `is_committed` before it tries again.
 pub(super) async fn commit(store: &SqliteStore, group_id: u128, now: Micros, acts: &[Act]) -> Result<Committed, StoreError> {
-    let mut writer = store.writer.take().await?;
+    let mut writer = store.shelves.writer.take().await?;
+    let committing = store.shelves.recent.commit();
     let mut writing = Writing::new(&mut writer.connection);
     let mut decided = None;
     let result = write(store, &mut writing, group_id, now, acts, &mut decided).await;
     store.crossings.store(writing.crossings, Ordering::Relaxed);
-    let Err(error) = result else {
-        writer.give_back();
-        return decided.ok_or_else(|| StoreError::Unavailable("the group was not decided".to_owned()));
+    let error = match result {
+        Ok(runs) => {
+            committing.end(&runs);
+            writer.give_back();
+            if store.shelves.recent.has_full() {
+                store.settling.wake();
+            }
+            return decided.ok_or_else(|| StoreError::Unavailable("the group was not decided".to_owned()));
+        }
+        Err(error) => error,
     };
+    drop(committing);
     // What the failed statement left of the transaction is not guessed at: the connection goes, its transaction with it.
     writer.close().await;
     // A commit that failed may be on disk all the same (the sync failed after the frames were written). The group id tells, as long
@@ -49,7 +60,7 @@ pub(super) async fn commit(store: &SqliteStore, group_id: u128, now: Micros, act
     }
 }
 
-/// Fact and evidence, one transaction. `decided` is set when all that is left is to write and commit.
+/// Fact and evidence, one transaction; answers the keys that it files. `decided` is set when all that is left is to write and commit.
 async fn write(
     store: &SqliteStore,
     writing: &mut Writing<'_>,
@@ -57,7 +68,7 @@ async fn write(
     now: Micros,
     acts: &[Act],
     decided: &mut Option<Committed>,
-) -> Result<(), StoreError> {
+) -> Result<Vec<Run>, StoreError> {
     // 1. Lock the head. `IMMEDIATE` takes the one write lock of the file at once: from here on nobody else moves the head, and
     //    what is read below is what the write is based on. A crash before 5 leaves no trace of the group.
     let mut asked = Script::default();
@@ -76,13 +87,14 @@ async fn write(
     if writes.is_empty() {
         *decided = Some(Committed { outcomes, head, added: Vec::new() });
         writing.script.say("ROLLBACK");
-        return writing.run_script().await;
+        writing.run_script().await?;
+        return Ok(Vec::new());
     }
 
     // 4. Write the facts, then the evidence of the same acts, and move the head over both: the bulk at once, the rest with the
     //    commit. A crash here still leaves nothing: whoever asked has no answer, asks again with the same ids, and the acts are
     //    done then.
-    facts::write(writing, &writes).await?;
+    let runs = facts::write(writing, &writes).await?;
     subscriptions::write(&mut writing.script, &writes.subscriptions, head.evidence_size);
     docket::write(&mut writing.script, &writes.docket, writes.committed_at);
     evidence::write(writing, &writes).await?;
@@ -97,7 +109,8 @@ async fn write(
     let added = writes.revisions.into_iter().map(|revision| revision.stored).collect();
     *decided = Some(Committed { outcomes, head, added });
     writing.script.say("COMMIT");
-    writing.run_script().await
+    writing.run_script().await?;
+    Ok(runs)
 }
 
 const READ_HEAD: &str = "SELECT position, committed_at, evidence_size, evidence_root, frontier FROM head";

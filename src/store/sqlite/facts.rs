@@ -9,7 +9,7 @@ use super::{
     Connection,
     errors::Mapped as _,
     int,
-    keys::filed,
+    keys::{Run, filed},
     read_set::{attestation_key, region_number},
     rows::{REVISION_COLUMNS, bind_revision},
     script::{Script, Writing},
@@ -32,15 +32,12 @@ static RECORDS: LazyLock<RowInsert> = LazyLock::new(|| {
     )
 });
 
-// A later revision is filed again under keys it has kept.
-static KEYS: LazyLock<NumbersInsert<3>> =
-    LazyLock::new(|| NumbersInsert::new("INSERT OR IGNORE INTO record_key (segment, key, position)"));
-
+// A later revision is filed again under names it has kept.
 static REGISTER: LazyLock<NumbersInsert<2>> =
     LazyLock::new(|| NumbersInsert::new("INSERT OR IGNORE INTO register_key (key, position)"));
 
-/// Writes what the group changes of the ledger.
-pub(super) async fn write(writing: &mut Writing<'_>, plan: &WritePlan) -> Result<(), StoreError> {
+/// Writes what the group changes of the ledger, and answers the keys that it files.
+pub(super) async fn write(writing: &mut Writing<'_>, plan: &WritePlan) -> Result<Vec<Run>, StoreError> {
     REVISIONS.write(writing, &plan.revisions, bind_revision).await?;
     let records: Vec<_> = plan.records.iter().collect();
     RECORDS
@@ -56,8 +53,11 @@ pub(super) async fn write(writing: &mut Writing<'_>, plan: &WritePlan) -> Result
                 .bind(record.content_digest.to_vec())
         })
         .await?;
-    let (keys, register) = filed(plan);
-    KEYS.write(writing, &keys).await?;
+    let (runs, register) = filed(plan);
+    for run in &runs {
+        let text = "INSERT INTO key_run (last_position, keys) VALUES (?, ?)";
+        writing.script.add(text, |values| values.bind(int(run.last)).bind(run.to_bytes()));
+    }
     REGISTER.write(writing, &register).await?;
     write_chains(&mut writing.script, plan);
     let attestations = plan.attestations.iter().map(|((publisher, feed, region), complete_to)| {
@@ -67,7 +67,7 @@ pub(super) async fn write(writing: &mut Writing<'_>, plan: &WritePlan) -> Result
                 SELECT value->>0, value->>1, value->>2, value->>3 FROM json_each(?) WHERE true
                 ON CONFLICT DO UPDATE SET complete_to = excluded.complete_to";
     writing.script.add_json(text, attestations.collect());
-    Ok(())
+    Ok(runs)
 }
 
 fn write_chains(script: &mut Script, plan: &WritePlan) {

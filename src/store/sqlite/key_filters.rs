@@ -1,8 +1,9 @@
 //! Which segments of keys need not be looked into: see ADR 0006.
 //!
-//! A segment of `record_key` is full, and never changes again, when the ledger has passed its last position. Of full segments a
-//! Bloom filter stands in memory: it may say *perhaps* of a key that is not there, never *no* of one that is. Invariant: what has
-//! no filter is looked into. Filters are made behind the first lookup that misses one, newest first; nothing is read at start.
+//! A segment of `record_key` is settled, and never changes again, when all its keys are filed ([`super::settling`]). Of settled
+//! segments a Bloom filter stands in memory: it may say *perhaps* of a key that is not there, never *no* of one that is. Invariant:
+//! what has no filter is looked into. Filters are made when a segment is settled; after a start behind the first lookup that misses
+//! one, newest first.
 
 use std::{
     collections::BTreeMap,
@@ -33,7 +34,7 @@ const BITS_SET: u32 = 5;
 /// Words of a block.
 const BLOCK_WORDS: usize = 8;
 
-/// The keys of a full segment, so that a statement sees all of them in one row, and the head they are seen under.
+/// The keys of a settled segment, so that a statement sees all of them in one row, and the head they are seen under.
 pub(super) const KEYS_OF_SEGMENT: &str =
     "SELECT head.position, (SELECT json_group_array(key) FROM record_key WHERE segment = ?1) FROM head";
 
@@ -80,17 +81,24 @@ impl Filter {
 pub(super) struct Places {
     /// (segment, key) that a filter does not exclude.
     pub(super) pairs: Vec<[i64; 2]>,
-    /// Full segments without a filter: all keys.
+    /// Settled segments without a filter: all keys.
     pub(super) unknown: Vec<i64>,
-    /// From this segment to that of the head: all keys.
-    pub(super) open: i64,
+    /// (segment, position) found in memory, of what is not settled.
+    pub(super) recent: Vec<(u64, i64)>,
 }
 
-/// Filters of the full segments.
+impl Places {
+    /// True when nothing can be found there.
+    pub(super) fn is_empty(&self) -> bool {
+        self.pairs.is_empty() && self.unknown.is_empty() && self.recent.is_empty()
+    }
+}
+
+/// Filters of the settled segments.
 #[derive(Default)]
 pub(super) struct KeyFilters {
-    /// Segments below this number are full.
-    full: AtomicU64,
+    /// Segments below this number are settled.
+    settled: AtomicU64,
     kept: RwLock<Kept>,
     /// True while filters are being made.
     making: AtomicBool,
@@ -105,18 +113,23 @@ struct Kept {
 }
 
 impl KeyFilters {
-    /// The ledger was seen committed up to `head`.
-    pub(super) fn passed(&self, head: Position) {
-        self.full.fetch_max((head + 1) >> SEGMENT_BITS, Ordering::AcqRel);
+    /// Segments below this one are settled.
+    pub(super) fn settled_below(&self, segment: u64) {
+        self.settled.fetch_max(segment, Ordering::AcqRel);
+    }
+
+    /// A segment is settled, with these keys.
+    pub(super) fn settled(&self, segment: u64, keys: &[i64]) {
+        self.keep(segment, Filter::of(keys), MOST_BYTES);
+        self.settled_below(segment + 1);
     }
 
     /// Where to look for keys that revisions at `positions` filed.
     pub(super) fn places(&self, keys: &[i64], positions: RangeInclusive<Position>) -> Places {
-        let full = self.full.load(Ordering::Acquire);
         let first = segment_of(*positions.start());
-        let end = full.min(segment_of(*positions.end()).saturating_add(1)).max(first);
+        let end = self.settled.load(Ordering::Acquire).min(segment_of(*positions.end()).saturating_add(1)).max(first);
         let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
-        let mut places = Places { open: int(full.max(first)), ..Places::default() };
+        let mut places = Places::default();
         for segment in first..end {
             match kept.filters.get(&segment) {
                 None => places.unknown.push(int(segment)),
@@ -152,16 +165,16 @@ impl KeyFilters {
         while !readers.is_closed()
             && let Some(segment) = self.missing()
         {
-            let keys = keys_of_full(&mut reader, segment).await?;
+            let keys = keys_of_settled(&mut reader, segment).await?;
             self.keep(segment, Filter::of(&keys), MOST_BYTES);
         }
         Ok(())
     }
 
-    /// The newest full segment that should have a filter and has none.
+    /// The newest settled segment that should have a filter and has none.
     fn missing(&self) -> Option<u64> {
         let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
-        let wanted = kept.floor..self.full.load(Ordering::Acquire);
+        let wanted = kept.floor..self.settled.load(Ordering::Acquire);
         if kept.filters.len() as u64 >= wanted.end.saturating_sub(wanted.start) {
             return None;
         }
@@ -182,8 +195,8 @@ impl KeyFilters {
     }
 }
 
-/// Each key of a full segment once, rising. Keys and head are of one moment.
-async fn keys_of_full(connection: &mut Connection, segment: u64) -> Result<Vec<i64>, StoreError> {
+/// Each key of a settled segment once, rising. Keys and head are of one moment.
+async fn keys_of_settled(connection: &mut Connection, segment: u64) -> Result<Vec<i64>, StoreError> {
     let row = sqlx::query(KEYS_OF_SEGMENT).bind(int(segment)).fetch_one(connection).await.mapped()?;
     let head = natural(row.try_get(0).mapped()?)?;
     if (head + 1) >> SEGMENT_BITS <= segment {
@@ -203,51 +216,39 @@ mod tests {
         range.map(|n| index_key("code", &n.to_string())).collect()
     }
 
-    const LAST_OF_0: Position = (1 << SEGMENT_BITS) - 1;
-
     #[test]
-    fn a_filter_never_denies_what_it_holds_and_seldom_admits_what_it_does_not() {
-        let held = keys(0..50_000);
-        let filter = Filter::of(&held);
-        assert!(held.iter().all(|key| filter.may_hold(*key)));
-        assert!(filter.bytes() <= 50_000 * 5 / 4 + 64, "{} bytes", filter.bytes());
-        let wrong = keys(50_000..150_000).into_iter().filter(|key| filter.may_hold(*key)).count();
-        assert!(wrong < 2_500, "{wrong} of 100,000");
-        assert!(!Filter::of(&[]).may_hold(held[0]));
-    }
-
-    #[test]
-    fn a_segment_is_full_when_its_last_position_is_passed() {
+    fn what_is_not_settled_is_not_looked_into() {
         let filters = KeyFilters::default();
-        filters.passed(LAST_OF_0 - 1);
         assert_eq!(filters.missing(), None);
         assert_eq!(filters.places(&[7], 0..=u64::MAX), Places::default());
-        filters.passed(LAST_OF_0);
+        filters.settled_below(1);
         assert_eq!(filters.missing(), Some(0));
-        assert_eq!(filters.places(&[7], 0..=u64::MAX), Places { unknown: vec![0], open: 1, ..Places::default() });
-        filters.passed(5);
+        assert_eq!(filters.places(&[7], 0..=u64::MAX), Places { unknown: vec![0], ..Places::default() });
+        filters.settled_below(0);
         assert_eq!(filters.missing(), Some(0), "a ledger does not grow shorter");
+        filters.settled(1, &[7]);
+        assert_eq!(filters.places(&[7, 8], 0..=u64::MAX), Places { pairs: vec![[1, 7]], unknown: vec![0], recent: vec![] });
     }
 
     #[test]
     fn what_has_no_filter_is_looked_into() {
         let filters = KeyFilters::default();
-        filters.passed((4 << SEGMENT_BITS) + 9);
+        filters.settled_below(4);
         let held = keys(0..3);
         filters.keep(3, Filter::of(&held), MOST_BYTES);
         filters.keep(1, Filter::of(&[]), MOST_BYTES);
         let places = filters.places(&held, 0..=(9 << SEGMENT_BITS));
         let pairs = held.iter().map(|key| [3, *key]).collect();
-        assert_eq!(places, Places { pairs, unknown: vec![0, 2], open: 4 });
-        assert_eq!(filters.places(&held, LAST_OF_0 + 1..=LAST_OF_0 + 5), Places { open: 4, ..Places::default() });
-        assert_eq!(filters.places(&held, (6 << SEGMENT_BITS)..=u64::MAX), Places { open: 6, ..Places::default() });
+        assert_eq!(places, Places { pairs, unknown: vec![0, 2], recent: vec![] });
+        assert_eq!(filters.places(&held, 1 << SEGMENT_BITS..=(1 << SEGMENT_BITS) + 5), Places::default());
+        assert_eq!(filters.places(&held, (6 << SEGMENT_BITS)..=u64::MAX), Places::default());
         assert_eq!(filters.missing(), Some(2));
     }
 
     #[test]
     fn the_oldest_go_without_when_there_is_no_room() {
         let filters = KeyFilters::default();
-        filters.passed(6 << SEGMENT_BITS);
+        filters.settled_below(6);
         let one = || Filter::of(&[1]);
         let room = 2 * one().bytes();
         for _ in 0..3 {
@@ -256,13 +257,13 @@ mod tests {
         }
         assert_eq!(filters.missing(), None, "3 had no room, and is not tried again");
         assert_eq!(filters.places(&[1], 0..=u64::MAX).unknown, [0, 1, 2, 3]);
-        filters.passed(7 << SEGMENT_BITS);
+        filters.settled_below(7);
         assert_eq!(filters.missing(), Some(6));
         filters.keep(6, one(), room);
         assert_eq!(filters.missing(), None);
         assert_eq!(
             filters.places(&[1], 0..=u64::MAX),
-            Places { pairs: vec![[5, 1], [6, 1]], unknown: vec![0, 1, 2, 3, 4], open: 7 }
+            Places { pairs: vec![[5, 1], [6, 1]], unknown: vec![0, 1, 2, 3, 4], recent: vec![] }
         );
     }
 }

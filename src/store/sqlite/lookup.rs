@@ -1,6 +1,7 @@
 //! Looking up by key: what was filed under a subject, an order key, an enterprise's code.
 //!
-//! Keys are cut into segments ([`super::keys`]), and filters say which of those need not be looked into ([`super::key_filters`]).
+//! Keys are cut into segments ([`super::keys`]). What is recent was found in memory ([`super::recent_keys`]); of the others, filters
+//! say which need not be looked into ([`super::key_filters`]).
 //! Each lookup is one statement, since every statement crosses to the driver's thread and back: first the positions, sorted and
 //! counted, then their rows, so that sorting does not carry the bytes along. The rows come in the order of the positions, for that
 //! is how the join runs; it is made sure of here, where it costs nothing.
@@ -8,6 +9,7 @@
 use super::{
     Connection, int,
     key_filters::Places,
+    keys::{SEGMENT_BITS, order_subject},
     packed::record_column,
     records::{all, in_force, kinds_of, numbers, rows},
     script::Binding,
@@ -20,15 +22,11 @@ use crate::{
     store::{RecordQuery, StoreError},
 };
 
-/// `probe`: segments and keys to look into. `?1` to `?4`: pairs, segments for all keys, keys, and the first of the segments up to that
-/// of position `?5` or of the head, for all keys.
+/// `probe`: segments and keys to look into. `?1` to `?4`: pairs, segments for all keys, keys, and positions found in memory.
 macro_rules! probe {
     () => {
-        "WITH RECURSIVE span (number) AS (SELECT ?4 UNION ALL SELECT number + 1 FROM span \
-            WHERE number < (SELECT min(position, ?5) FROM head) >> 14),
-         segments (number) AS (SELECT value FROM json_each(?2) UNION ALL SELECT number FROM span),
-         probe (segment, key) AS (SELECT value ->> 0, value ->> 1 FROM json_each(?1)
-            UNION ALL SELECT s.number, j.value FROM segments s CROSS JOIN json_each(?3) j)"
+        "WITH probe (segment, key) AS (SELECT value ->> 0, value ->> 1 FROM json_each(?1)
+            UNION ALL SELECT s.value, j.value FROM json_each(?2) s CROSS JOIN json_each(?3) j)"
     };
 }
 
@@ -53,15 +51,20 @@ pub(super) const STATEMENTS: [(&str, &str); 4] = [
     ("keys of a segment", super::key_filters::KEYS_OF_SEGMENT),
 ];
 
-/// A statement over `probe!`, up to `upto`.
-fn asked(text: &'static str, places: &Places, keys: &[i64], upto: Position) -> Binding {
+/// A statement over `probe!`, up to `upto`; `recent` are positions found in memory.
+fn asked(text: &'static str, places: &Places, recent: impl Iterator<Item = i64>, keys: &[i64], upto: Position) -> Binding {
     let pairs: serde_json::Value = places.pairs.iter().map(|pair| serde_json::Value::from(pair.as_slice())).collect();
     sqlx::query(text)
         .bind(pairs.to_string())
         .bind(numbers(places.unknown.iter().copied()))
         .bind(numbers(keys.iter().copied()))
-        .bind(places.open)
+        .bind(numbers(recent))
         .bind(int(upto))
+}
+
+/// What was found in memory.
+fn recent(places: &Places) -> impl Iterator<Item = i64> {
+    places.recent.iter().map(|(_, position)| *position)
 }
 
 async fn in_order(connection: &mut Connection, query: Binding) -> Result<Vec<StoredRecord>, StoreError> {
@@ -74,11 +77,14 @@ async fn in_order(connection: &mut Connection, query: Binding) -> Result<Vec<Sto
 // too, and must not be counted twice.
 const OF_ORDER_KEY: &str = concat!(
     probe!(),
-    ", wanted (position) AS (
+    ", found (position) AS (
         SELECT k.position FROM probe p CROSS JOIN record_key k ON k.segment = p.segment AND k.key = p.key
-            CROSS JOIN revision v ON v.position = k.position CROSS JOIN record r ON r.first_position = v.first_position
-        WHERE k.position > ?6 AND k.position <= ?5 AND p.segment = k.position >> 14 AND r.order_key = ?7
-        ORDER BY k.position LIMIT +?8)",
+            WHERE k.position > ?6 AND k.position <= ?5 AND p.segment = k.position >> 14
+        UNION SELECT value FROM json_each(?4) WHERE value > ?6 AND value <= ?5),
+      wanted (position) AS (
+        SELECT f.position FROM found f CROSS JOIN revision v ON v.position = f.position
+            CROSS JOIN record r ON r.first_position = v.first_position
+        WHERE r.order_key = ?7 ORDER BY f.position LIMIT +?8)",
     of_wanted!()
 );
 
@@ -90,7 +96,11 @@ pub(super) async fn page_of_key(
     upto: Position,
     limit: usize,
 ) -> Result<Vec<StoredRecord>, StoreError> {
-    let query = asked(OF_ORDER_KEY, places, &[super::keys::order_subject(key).0], upto);
+    if places.is_empty() {
+        return Ok(Vec::new());
+    }
+    let own = places.recent.iter().filter(|(segment, position)| *segment == position.cast_unsigned() >> SEGMENT_BITS);
+    let query = asked(OF_ORDER_KEY, places, own.map(|(_, position)| *position), &[order_subject(key).0], upto);
     in_order(connection, query.bind(int(after)).bind(key.0.as_ref().to_owned()).bind(rows(limit))).await
 }
 
@@ -98,6 +108,7 @@ const BY_SUBJECTS: &str = concat!(
     probe!(),
     ", found (position) AS (
         SELECT k.position FROM probe p CROSS JOIN record_key k ON k.segment = p.segment AND k.key = p.key WHERE k.position <= ?5
+        UNION SELECT value FROM json_each(?4) WHERE value <= ?5
         UNION SELECT k.position FROM json_each(?3) j CROSS JOIN register_key k ON k.key = j.value WHERE k.position <= ?5),
       wanted (position) AS (SELECT ",
     in_force!("?5"),
@@ -112,17 +123,19 @@ pub(super) async fn by_subjects(
     as_of: Position,
     limit: usize,
 ) -> Result<Vec<StoredRecord>, StoreError> {
-    in_order(connection, asked(BY_SUBJECTS, places, keys, as_of).bind(rows(limit))).await
+    in_order(connection, asked(BY_SUBJECTS, places, recent(places), keys, as_of).bind(rows(limit))).await
 }
 
 const OF_ENTERPRISE: &str = concat!(
     probe!(),
-    ", wanted (position) AS (
-        SELECT DISTINCT v.position FROM probe p CROSS JOIN record_key k ON k.segment = p.segment AND k.key = p.key
-            CROSS JOIN record r ON r.first_position = k.position
+    ", found (position) AS (
+        SELECT k.position FROM probe p CROSS JOIN record_key k ON k.segment = p.segment AND k.key = p.key WHERE k.position <= ?5
+        UNION SELECT value FROM json_each(?4) WHERE value <= ?5),
+      wanted (position) AS (
+        SELECT DISTINCT v.position FROM found f CROSS JOIN record r ON r.first_position = f.position
             CROSS JOIN revision v ON v.position = ",
     in_force!("?5"),
-    "   WHERE k.position <= ?5 AND v.position > ?6 AND v.position <= ?5 AND v.credit_code = ?7
+    "   WHERE v.position > ?6 AND v.position <= ?5 AND v.credit_code = ?7
             AND v.kind IN (SELECT value FROM json_each(?8)) AND (?9 IS NULL OR v.publisher = ?9)
         ORDER BY v.position LIMIT +?10)",
     of_wanted!()
@@ -138,8 +151,11 @@ pub(super) async fn of_enterprise(
     after: Position,
     limit: usize,
 ) -> Result<Vec<StoredRecord>, StoreError> {
+    if places.is_empty() {
+        return Ok(Vec::new());
+    }
     let kinds = kinds_of(query).into_iter().map(|kind| i64::from(kind.number()));
-    let asked = asked(OF_ENTERPRISE, places, &[key], as_of)
+    let asked = asked(OF_ENTERPRISE, places, recent(places), &[key], as_of)
         .bind(int(after))
         .bind(query.credit_code.map(|code| code.as_str().to_owned()))
         .bind(numbers(kinds))

@@ -2,7 +2,7 @@
 //!
 //! One connection writes; four read committed snapshots beside it and never block it. `synchronous=FULL`: a commit is answered
 //! after its frames are synced. The caches are bounded (16 MB for the writer, 4 MB a reader, 64 MB for the filters of keys) and
-//! nothing is scanned at start, so that start-up does not grow with the ledger, nor memory beyond that.
+//! nothing but the keys of the last 16,384 revisions is read at start, so that start-up does not grow with the ledger, nor memory beyond that.
 
 mod attested;
 mod bare;
@@ -20,10 +20,12 @@ mod lookup;
 mod open;
 mod packed;
 mod read_set;
+mod recent_keys;
 mod records;
 mod rows;
 mod script;
 mod set_rows;
+mod settling;
 mod subscriptions;
 mod summaries;
 mod tenure;
@@ -37,7 +39,7 @@ use async_trait::async_trait;
 use sqlx::{SqliteConnection, SqlitePool, pool::PoolConnection};
 
 pub use self::{bare::BareWriter, open::Options};
-use self::{errors::Mapped as _, key_filters::Places, keys::order_subject};
+use self::{errors::Mapped as _, key_filters::Places, keys::order_subject, settling::Shelves};
 use super::{EvidenceQuery, Identity, LetterCount, LetterQuery, PageBounds, RecordQuery, Store, StoreError, docket::DocketReads};
 use crate::domain::{
     attributes::SubjectKey,
@@ -50,11 +52,11 @@ use crate::domain::{
 /// A store in one file.
 pub struct SqliteStore {
     identity: Identity,
-    writer: Arc<writer::Writer>,
+    shelves: settling::Shelves,
     emptying: emptying::Emptying,
     summaries: summaries::Summaries,
+    settling: settling::Settling,
     readers: SqlitePool,
-    filters: Arc<key_filters::KeyFilters>,
     attested: attested::Attested,
     crossings: std::sync::atomic::AtomicU32,
     /// Let go last, when no connection stands any more.
@@ -66,10 +68,21 @@ impl SqliteStore {
         self.readers.acquire().await.mapped()
     }
 
-    /// Where to look for keys; what this could not tell for want of filters it can tell soon.
-    fn places(&self, keys: &[i64], positions: RangeInclusive<Position>) -> Places {
-        self.filters.complete_behind(&self.readers);
-        self.filters.places(keys, positions)
+    /// Where what revisions at `positions` filed under keys is to be found; what this could not tell for want of filters it can tell
+    /// soon.
+    async fn places(&self, keys: &[i64], positions: RangeInclusive<Position>) -> Result<Places, StoreError> {
+        let Shelves { writer, recent, filters } = &self.shelves;
+        filters.complete_behind(&self.readers);
+        // What is recent first: what is settled meanwhile is then found twice, and not passed over.
+        let recent = loop {
+            if let Some(found) = recent.find(keys) {
+                break found;
+            }
+            let mut writer = writer.take().await?;
+            let loaded = recent.load(&mut writer.connection).await;
+            writer.after(loaded).await?;
+        };
+        Ok(Places { recent, ..filters.places(keys, positions) })
     }
 
     /// How often the last commit crossed to the driver's thread: what a commit costs beside its rows.
@@ -95,7 +108,6 @@ impl Store for SqliteStore {
         let committed = commit::commit(self, group_id, now, acts).await;
         changing.end();
         if let Ok(committed) = &committed {
-            self.filters.passed(committed.head.position);
             self.summaries.passed(committed.head.position);
         }
         committed
@@ -124,7 +136,7 @@ impl Store for SqliteStore {
         upto: Position,
         limit: usize,
     ) -> Result<Vec<StoredRecord>, StoreError> {
-        let places = self.places(&[order_subject(key).0], after..=upto);
+        let places = self.places(&[order_subject(key).0], after.saturating_add(1)..=upto).await?;
         lookup::page_of_key(&mut *self.reader().await?, &places, key, after, upto, limit).await
     }
 
@@ -155,7 +167,7 @@ impl Store for SqliteStore {
 
     async fn by_subjects(&self, subjects: &[SubjectKey], as_of: Position, limit: usize) -> Result<Vec<StoredRecord>, StoreError> {
         let keys: Vec<i64> = subjects.iter().map(|subject| subject.0).collect();
-        let places = self.places(&keys, 0..=as_of);
+        let places = self.places(&keys, 0..=as_of).await?;
         lookup::by_subjects(&mut *self.reader().await?, &places, &keys, as_of, limit).await
     }
 
@@ -170,7 +182,7 @@ impl Store for SqliteStore {
             return records::list(&mut *self.reader().await?, query, as_of, after, limit).await;
         };
         let key = SubjectKey::of("code", code.as_str()).0;
-        let places = self.places(&[key], 0..=as_of);
+        let places = self.places(&[key], 0..=as_of).await?;
         lookup::of_enterprise(&mut *self.reader().await?, &places, key, query, as_of, after, limit).await
     }
 
@@ -240,7 +252,7 @@ impl Store for SqliteStore {
     }
 
     async fn keep_checkpoint(&self, size: u64, note: &str) -> Result<(), StoreError> {
-        let mut writer = self.writer.take().await?;
+        let mut writer = self.shelves.writer.take().await?;
         let kept = evidence::keep_checkpoint(&mut writer.connection, size, note).await;
         match writer.after(kept).await {
             Err(StoreError::Full(_)) => Ok(()),
@@ -257,7 +269,7 @@ impl Store for SqliteStore {
     }
 
     async fn is_writable(&self) -> bool {
-        let Ok(mut writer) = self.writer.take().await else { return false };
+        let Ok(mut writer) = self.shelves.writer.take().await else { return false };
         let probed = commit::probe(&mut writer.connection).await;
         writer.after(probed).await.is_ok()
     }
@@ -265,9 +277,10 @@ impl Store for SqliteStore {
     async fn close(&self) {
         self.summaries.close().await;
         self.readers.close().await;
+        self.settling.close().await;
         self.emptying.close().await;
         // Last, so that closing it empties the log into the file.
-        self.writer.close().await;
+        self.shelves.writer.close().await;
     }
 }
 

@@ -13,8 +13,15 @@ use sqlx::{
 };
 
 use super::{
-    Connection, SqliteStore, attested::Attested, emptying::Emptying, errors::Mapped as _, natural, summaries::Summaries,
-    tenure::Tenure, writer::Writer,
+    Connection, SqliteStore,
+    attested::Attested,
+    emptying::Emptying,
+    errors::Mapped as _,
+    natural,
+    settling::{Settling, Shelves},
+    summaries::Summaries,
+    tenure::Tenure,
+    writer::Writer,
 };
 use crate::{
     domain::evidence::Frontier,
@@ -22,12 +29,13 @@ use crate::{
 };
 
 /// Schemas of this program, rising.
-const MIGRATIONS: [(i64, &str, &str); 6] = [
+const MIGRATIONS: [(i64, &str, &str); 7] = [
     (1, "ledger", include_str!("../../../migrations/sqlite/0001_ledger.sql")),
     (2, "dead letter reasons", include_str!("../../../migrations/sqlite/0002_dead_letter_reasons.sql")),
     (3, "subscription administration", include_str!("../../../migrations/sqlite/0003_subscription_administration.sql")),
     (4, "dead letters", include_str!("../../../migrations/sqlite/0004_dead_letters.sql")),
     (5, "block summaries", include_str!("../../../migrations/sqlite/0005_block_summaries.sql")),
+    (6, "key runs", include_str!("../../../migrations/sqlite/0006_key_runs.sql")),
     (7, "docket", include_str!("../../../migrations/sqlite/0007_docket.sql")),
 ];
 
@@ -65,9 +73,11 @@ impl SqliteStore {
     pub async fn open(path: &Path, new_ledger_id: u128, options: &Options) -> Result<Self, StoreError> {
         let tenure = Tenure::begin(path).await?;
         let writer = Arc::new(writer(path, options.size_limit));
+        let shelves = Shelves { writer: writer.clone(), recent: Arc::default(), filters: Arc::default() };
         let mut writing = writer.take().await?;
         migrate(&mut writing.connection).await?;
         let identity = identity(&mut writing.connection, new_ledger_id).await?;
+        shelves.filters.settled_below(shelves.recent.load(&mut writing.connection).await?);
         writing.give_back();
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
@@ -81,21 +91,14 @@ impl SqliteStore {
             .await
             .mapped()?;
         let emptying = Emptying::start(connection(path, EMPTIER_CACHE), writer.clone());
-        let summaries = Summaries::start(readers.clone(), writer.clone());
-        let store = Self {
-            identity,
-            writer,
-            emptying,
-            summaries,
-            readers,
-            filters: Arc::default(),
-            attested: Attested::default(),
-            crossings: AtomicU32::new(0),
-            _tenure: tenure,
-        };
-        let head = store.head().await?.position;
-        store.filters.passed(head);
-        store.summaries.passed(head);
+        let summaries = Summaries::start(readers.clone(), writer);
+        let settling = Settling::start(shelves.clone());
+        if shelves.recent.has_full() {
+            settling.wake();
+        }
+        let (attested, crossings) = (Attested::default(), AtomicU32::new(0));
+        let store = Self { identity, shelves, emptying, summaries, settling, readers, attested, crossings, _tenure: tenure };
+        store.summaries.passed(store.head().await?.position);
         Ok(store)
     }
 
@@ -104,7 +107,7 @@ impl SqliteStore {
     /// # Errors
     /// When the writing connection does not answer.
     pub async fn set_size_limit(&self, bytes: Option<u64>) -> Result<(), StoreError> {
-        self.writer.set_size_limit(bytes).await
+        self.shelves.writer.set_size_limit(bytes).await
     }
 }
 

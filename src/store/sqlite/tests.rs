@@ -8,8 +8,9 @@ use std::{
 use async_trait::async_trait;
 use sqlx::{AssertSqlSafe, Connection as _, Row as _, sqlite::SqliteConnectOptions};
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 
-use super::{Options, SqliteStore};
+use super::{Options, SqliteStore, int, key_filters::Places, keys, settling};
 use crate::{
     domain::{
         attributes::SubjectKey,
@@ -111,20 +112,9 @@ async fn the_log_is_emptied_beside_the_writer() {
 /// What a search for a plan must not find: a reading of a whole table that grows.
 #[tokio::test]
 async fn readings_use_indexes() {
-    // Given lists, what an index found, the numbers of segments, and the one row of the head are small.
-    const SMALL: [&str; 11] = [
-        "SCAN found",
-        "SCAN wanted",
-        "SCAN p",
-        "SCAN run",
-        "SCAN one",
-        "SCAN probe",
-        "SCAN s",
-        "SCAN segments",
-        "SCAN span",
-        "SCAN head",
-        "SCAN CONSTANT ROW",
-    ];
+    // Given lists, what an index found, and the one row of the head are small.
+    const SMALL: [&str; 9] =
+        ["SCAN found", "SCAN f", "SCAN wanted", "SCAN p", "SCAN run", "SCAN one", "SCAN probe", "SCAN head", "SCAN CONSTANT ROW"];
     let home = TemporaryFile::fresh().await;
     Ledger::open(&home).await.publish((0..50).map(nonconformity).collect()).await;
     let mut connection = home.connect().await;
@@ -177,24 +167,83 @@ async fn keys_are_found_in_every_segment() {
     let home = TemporaryFile::fresh().await;
     let ledger = Ledger::open(&home).await;
     ledger.publish(vec![nonconformity(1), nonconformity(2)]).await;
-    let notice = UrgentNotice { enterprise: None, ..examples::notice(1) };
-    for thousand in 0..17 {
-        let filler = |n| draft(&format!("u/{thousand}/{n}"), Matter::UrgentNotice(Box::new(notice.clone())));
-        ledger.publish((0..1000).map(filler).collect()).await;
-    }
+    publish_notices(&ledger, 0..17).await;
     let items = ledger.publish(vec![corrected(1, "甲"), step("d/1", 1, Confirmed, Ordered), survey(1)]).await;
     let (head, last) = (ledger.head().await, items[0].position);
     assert_eq!(head, last + 2);
 
     lookups_find_all(&ledger, last).await;
-    // And again through the filter of the full segment, which the first lookup has asked for.
+    // And again when the full segment is settled, with its filter.
     let store = home.open.lock().expect("not poisoned").clone().expect("it is open");
-    store.filters.complete(&store.readers).await.expect("filters");
+    settling::settle(&store.shelves, &CancellationToken::new()).await.expect("settled");
     let key = SubjectKey::of("code", examples::credit_code(1).as_str()).0;
-    let places = store.filters.places(&[key], 0..=head);
-    assert_eq!((places.pairs, places.unknown, places.open), (vec![[0, key]], vec![], 1));
+    let places = store.places(&[key], 0..=head).await.expect("places");
+    let recent = [1, last, last + 1, last + 2].map(|position| (1, int(position))).to_vec();
+    assert_eq!(places, Places { pairs: vec![[0, key]], unknown: vec![], recent });
     lookups_find_all(&ledger, last).await;
     ledger.is_sound().await;
+    let settled = settled_keys(&home).await;
+
+    // And by who comes later: without the filter first, then with it.
+    drop(store);
+    ledger.store.close().await;
+    let ledger = Ledger::open(&home).await;
+    lookups_find_all(&ledger, last).await;
+    let store = home.open.lock().expect("not poisoned").clone().expect("it is open");
+    store.shelves.filters.complete(&store.readers).await.expect("filters");
+    assert_eq!(store.places(&[key], 0..=100).await.expect("places").pairs, [[0, key]]);
+    lookups_find_all(&ledger, last).await;
+    assert_eq!(settled_keys(&home).await, settled, "what is settled is not touched again");
+}
+
+/// Thousands of records with hardly a key.
+async fn publish_notices(ledger: &Ledger, thousands: std::ops::Range<u64>) {
+    let notice = UrgentNotice { enterprise: None, ..examples::notice(1) };
+    for thousand in thousands {
+        let filler = |n| draft(&format!("u/{thousand}/{n}"), Matter::UrgentNotice(Box::new(notice.clone())));
+        ledger.publish((0..1000).map(filler).collect()).await;
+    }
+}
+
+/// Keys in `record_key`, and whether there are runs of the first segment.
+async fn settled_keys(home: &TemporaryFile) -> (i64, bool) {
+    let mut connection = home.connect().await;
+    let row =
+        sqlx::query("SELECT (SELECT count(*) FROM record_key), EXISTS (SELECT 1 FROM key_run WHERE last_position < 1 << 14)");
+    let row = row.fetch_one(&mut connection).await.expect("counted");
+    (row.get(0), row.get(1))
+}
+
+/// A settling that ended in the middle, and a file of before there were runs: what is filed is found, and is settled once more.
+#[tokio::test]
+async fn what_is_filed_in_part_is_found_and_settled() {
+    for legacy in [false, true] {
+        let home = TemporaryFile::fresh().await;
+        let ledger = Ledger::open(&home).await;
+        ledger.publish(vec![nonconformity(1), nonconformity(2)]).await;
+        publish_notices(&ledger, 0..1).await;
+        let last = ledger.publish(vec![corrected(1, "甲"), step("d/1", 1, Confirmed, Ordered), survey(1)]).await[0].position;
+        ledger.store.close().await;
+        let mut connection = home.connect().await;
+        let runs = sqlx::query("SELECT last_position, keys FROM key_run").fetch_all(&mut connection).await.expect("runs");
+        let mut keys = Vec::new();
+        for row in &runs {
+            let run = keys::Run::from_bytes(row.get::<i64, _>(0).cast_unsigned(), row.get(1)).expect("a run");
+            keys.extend(run.keys.into_iter().map(|[key, position]| [0, key, position]));
+        }
+        let filed = if legacy { keys.as_slice() } else { &keys[..2] };
+        settling::file(&mut connection, filed, legacy.then_some(last + 2)).await.expect("filed");
+
+        let ledger = Ledger::open(&home).await;
+        lookups_find_all(&ledger, last).await;
+        ledger.is_sound().await;
+        publish_notices(&ledger, 1..17).await;
+        let store = home.open.lock().expect("not poisoned").clone().expect("it is open");
+        settling::settle(&store.shelves, &CancellationToken::new()).await.expect("settled");
+        lookups_find_all(&ledger, last).await;
+        ledger.is_sound().await;
+        assert!(!settled_keys(&home).await.1, "the runs of the segment are gone");
+    }
 }
 
 /// What `keys_are_found_in_every_segment` filed.
