@@ -3,7 +3,7 @@
 
 use std::{env, error::Error, fs, path::PathBuf, process::Command};
 
-const FILES: [&str; 7] = [
+const FILES: [&str; 8] = [
     "tongbao/v1/records.proto",
     "tongbao/v1/publish.proto",
     "tongbao/v1/feed.proto",
@@ -11,6 +11,7 @@ const FILES: [&str; 7] = [
     "tongbao/v1/screening.proto",
     "tongbao/v1/evidence.proto",
     "tongbao/v1/docket.proto",
+    "tongbao/v1/admin.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

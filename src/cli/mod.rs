@@ -4,6 +4,7 @@
 //! everything else to standard error, and ends with the exit codes of [`Exit`]. A new command is a `mod` line, a variant of
 //! [`Command`] and its arm in [`Command::run`].
 
+mod admin;
 mod attest;
 pub mod bench;
 pub mod certs;
@@ -135,6 +136,8 @@ pub enum Command {
     Notice(notice::Arguments),
     /// 待办与逾期事项 · What waits for somebody, and what is overdue.
     Docket(docket::Arguments),
+    /// 管理：认定生产者 · Administration: what operators decide.
+    Admin(admin::Arguments),
     /// 存证：检索、证明、导出、离线验证 · Evidence: search, prove, export, verify offline.
     Evidence(evidence::Arguments),
     /// 逐项检查配置、证书、网络与权限 · Check profile, certificates, network and rights.
@@ -163,6 +166,7 @@ impl Command {
             Self::Doubt(arguments) => doubt::run(arguments, context).await,
             Self::Notice(arguments) => notice::run(arguments, context).await,
             Self::Docket(arguments) => docket::run(arguments, context).await,
+            Self::Admin(arguments) => admin::run(arguments, context).await,
             Self::Evidence(arguments) => evidence::run(arguments, context).await,
             Self::Doctor(arguments) => doctor::run(arguments, context).await,
         }

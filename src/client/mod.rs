@@ -9,6 +9,7 @@
 //! * Reading a stream never waits for writing it.
 //! * Nothing of the server is used here: a consumer elsewhere can do the same with the protocol alone.
 
+mod administration;
 mod connection;
 mod dead_letters;
 mod docket;
@@ -25,6 +26,7 @@ mod retry;
 mod screening;
 mod subscriber;
 
+pub use administration::Administration;
 pub use connection::{Connection, Signed};
 pub use dead_letters::DeadLetterRun;
 pub use docket::Docket;

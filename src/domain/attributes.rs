@@ -8,7 +8,7 @@ use super::{
     ids::ParticipantId,
     items::InspectionItem,
     life_cycle::Step,
-    names::{form_key, normalise_text, strict_key},
+    names::{core_key, form_key, normalise_text, strict_key},
     products::ProductKind,
     records::{Content, EnterpriseSurvey, Kind, Matter, Nonconformity, Party},
     regions::Region,
@@ -56,9 +56,10 @@ impl Attributes {
 /// | `batch` | normalised batch | nonconformity |
 /// | `brand` | normalised brand | nonconformity with a batch |
 /// | `seller` | code, else strict key, of the sampled party, of a consignee | nonconformity, disposition |
-/// | `survey-name`, `survey-form` | strict and form key of the enterprise | survey |
-/// | `refers` | id of the nonconformity | disposition |
+/// | `survey-name`, `survey-form`, `survey-core` | strict, form and core key of the enterprise | survey |
+/// | `refers` | id of the nonconformity | disposition, decision on its producer |
 /// | `code` | code of its nonconformity, or that its producer's name resolved to; added at commit | disposition, nonconformity without a code |
+/// | `code` | code decided on | decision on a producer |
 /// | `declaration` | declaration number | action |
 /// | `doubts` | id of the record doubted | doubt |
 /// | `answers` | id of the doubt or notice | answer, acknowledgement |
@@ -126,6 +127,8 @@ pub fn attributes_of(content: &Content, publisher_region: Option<Region>) -> Att
                 None => none,
             }
         }
+        // The rest is its nonconformity's.
+        Matter::ProducerDecision(matter) => Attributes { region: None, credit_code: matter.credit_code, ..none },
     }
 }
 
@@ -175,6 +178,12 @@ pub fn subjects_of(content: &Content) -> Vec<SubjectKey> {
         Matter::UrgentNotice(matter) => {
             code(matter.enterprise.as_ref().and_then(|enterprise| enterprise.credit_code)).into_iter().collect()
         }
+        Matter::ProducerDecision(matter) => {
+            [Some(SubjectKey::of("refers", matter.nonconformity.as_str())), code(matter.credit_code)]
+                .into_iter()
+                .flatten()
+                .collect()
+        }
     }
 }
 
@@ -206,9 +215,22 @@ fn seller(party: &Party) -> SubjectKey {
 }
 
 fn of_survey(matter: &EnterpriseSurvey) -> Vec<SubjectKey> {
-    let mut keys = Vec::with_capacity(3);
+    let mut keys = Vec::with_capacity(4);
     keys.extend(matter.enterprise.credit_code.map(|code| SubjectKey::of("code", code.as_str())));
-    push_names(&mut keys, &matter.enterprise.name, ["survey-name", "survey-form"]);
+    keys.extend(survey_keys(&matter.enterprise.name));
+    keys
+}
+
+/// The keys under which a survey row of that name is filed: strict, form and core. The core alone never resolves a name, it finds
+/// candidates for a person. A core that is empty, as of a name that is nothing but a region, finds nobody.
+#[must_use]
+pub fn survey_keys(name: &str) -> Vec<SubjectKey> {
+    let mut keys = Vec::with_capacity(3);
+    push_names(&mut keys, name, ["survey-name", "survey-form"]);
+    let core = core_key(&strict_key(name));
+    if !core.is_empty() {
+        keys.push(SubjectKey::of("survey-core", &core));
+    }
     keys
 }
 
@@ -220,7 +242,7 @@ fn push_names(keys: &mut Vec<SubjectKey>, name: &str, [strict_label, form_label]
     }
 }
 
-/// The key that deliveries of a new record are ordered by. A disposition follows its nonconformity, whose key it takes at commit;
+/// The key that deliveries of a new record are ordered by. A disposition or decision follows its nonconformity, whose key it takes at commit;
 /// until then its key names the record it refers to.
 pub fn order_key_of(content: &Content, publisher: &ParticipantId) -> OrderKey {
     let of_party = |party: &Party| match party.credit_code {
@@ -230,6 +252,7 @@ pub fn order_key_of(content: &Content, publisher: &ParticipantId) -> OrderKey {
     let text = match &content.matter {
         Matter::Nonconformity(matter) => of_party(&matter.producer),
         Matter::Disposition(matter) => matter.nonconformity.to_string(),
+        Matter::ProducerDecision(matter) => matter.nonconformity.to_string(),
         Matter::EnterpriseSurvey(matter) => of_party(&matter.enterprise),
         Matter::ExportQualification(matter) => of_party(&matter.enterprise),
         Matter::ExportAction(matter) => match matter.maker {

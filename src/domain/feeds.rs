@@ -47,7 +47,7 @@ impl Feed {
     #[must_use]
     pub const fn kinds(self) -> &'static [Kind] {
         match self {
-            Self::FailedProducts => &[Kind::Nonconformity, Kind::Disposition, Kind::SamplingSummary],
+            Self::FailedProducts => &[Kind::Nonconformity, Kind::Disposition, Kind::SamplingSummary, Kind::ProducerDecision],
             Self::Enterprises => &[Kind::EnterpriseSurvey],
             Self::ExportQualifications => &[Kind::ExportQualification],
             Self::ExportActions => &[Kind::ExportAction],

@@ -24,6 +24,7 @@ pub mod position_set;
 pub mod products;
 pub mod records;
 pub mod regions;
+pub mod resolution;
 pub mod screening;
 pub mod standards;
 pub mod statistics;

@@ -98,6 +98,12 @@ pub fn compare(left: &str, right: &str) -> Similarity {
     }
 }
 
+/// True for the name of a branch, which is written after its parent's: 某某有限公司仙桃分公司.
+#[must_use]
+pub fn is_branch(name: &str) -> bool {
+    form_key(name).split_once("公司").is_some_and(|(_, after)| after.contains("分公司") || after.contains("分厂"))
+}
+
 /// Whether a region stated elsewhere (a code, an address) contradicts the name.
 pub fn region_contradicts(name: &str, region: Region) -> bool {
     region_in_name(name).is_some_and(|named| named.contradicts(region))

@@ -17,6 +17,7 @@ use super::{
     read::ReadDesk,
     reader::Reader,
     refusals::RefusalLog,
+    resolve::ResolveDesk,
     screen::ScreeningDesk,
     subscribe::{HostParts, Hosts, UnarySessions},
     tail::Tail,
@@ -75,6 +76,8 @@ pub struct Gateway {
     pub(super) unary: UnarySessions,
     /// Looking up.
     pub pull: PullDesk,
+    /// Resolving producers named without a code.
+    pub resolve: ResolveDesk,
     /// Reading by position.
     pub read: ReadDesk,
     /// Dead letters.
@@ -112,6 +115,7 @@ impl Gateway {
             ),
             docket: DocketDesk::new(reader.clone(), committer.clone(), policy.clone()),
             pull: PullDesk::new(reader.clone(), committer.clone()),
+            resolve: ResolveDesk::new(reader.clone(), committer.clone()),
             screening: ScreeningDesk::new(reader, committer.clone(), screening),
             evidence: EvidenceDesk::new(store.clone(), committer.clone(), signer),
             letters: LetterDesk::new(store.clone(), hosts.clone(), world.clone(), stop.clone()),

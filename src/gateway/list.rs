@@ -96,6 +96,7 @@ impl PullDesk {
             kind: listing.kind,
             credit_code: listing.credit_code,
             publisher: listing.publisher.clone(),
+            without_code: false,
         };
         let mut shown: Vec<Shown> = Vec::new();
         let mut bytes = 0;

@@ -23,6 +23,7 @@ pub mod reader;
 pub mod refusals;
 mod refused;
 mod replies;
+pub mod resolve;
 mod riders;
 pub mod screen;
 pub mod shared;

@@ -247,9 +247,16 @@ impl PublishRights<'_> {
 
 /// A refused batch; every item is listed. `PERMISSION_DENIED` when all are steps of another authority; `FAILED_PRECONDITION` when all ask for what the records that stand do not allow, whoever
 /// asks how often; `ABORTED` when one lost a race or knew an older revision: reading again and publishing anew may help.
-fn refuse_batch(items: Vec<RefusedItem>) -> Refused {
-    let never =
-        ["UNKNOWN_REFERENCE", "NOT_COMPETENT", "ILLEGAL_STEP", "KIND_CHANGED", "NONCONFORMITY_CHANGED", "UNKNOWN_NONCONFORMITY"];
+pub(super) fn refuse_batch(items: Vec<RefusedItem>) -> Refused {
+    let never = [
+        "UNKNOWN_REFERENCE",
+        "NOT_COMPETENT",
+        "CODE_STATED",
+        "ILLEGAL_STEP",
+        "KIND_CHANGED",
+        "NONCONFORMITY_CHANGED",
+        "UNKNOWN_NONCONFORMITY",
+    ];
     let class = if items.iter().all(|item| item.reason == "NOT_COMPETENT") {
         Class::PermissionDenied
     } else if items.iter().all(|item| never.contains(&item.reason)) {

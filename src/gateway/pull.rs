@@ -183,10 +183,11 @@ impl PullDesk {
         if records.len() >= MAX_RECORDS {
             return Err(too_many());
         }
-        // Keys collide, and a record may have moved to another enterprise since.
-        records.retain(|stored| stored.attributes.credit_code.is_some_and(|code| wanted.contains(&code)));
+        self.reader.add_decided(&mut records, moment.position).await?;
         let nonconformities: Vec<&StoredRecord> = records.iter().filter(|stored| is_open_case(stored)).collect();
         let standings = self.reader.standings(&nonconformities, moment.position).await?;
+        // Keys collide, and a record may have moved to another enterprise since.
+        records.retain(|stored| standings.code_of(stored).is_some_and(|code| wanted.contains(&code)));
         let mut folders = self.sort(&rights, records, standings)?;
         let day = CivilDate::of_instant(moment.at);
         let (mut files, mut not_found) = (Vec::new(), Vec::new());
@@ -210,8 +211,9 @@ impl PullDesk {
     ) -> Result<BTreeMap<CreditCode, Folder>, Refused> {
         let mut folders: BTreeMap<CreditCode, Folder> = BTreeMap::new();
         let mut enterprise_of: HashMap<RecordId, CreditCode> = HashMap::new();
-        for stored in records.into_iter().filter(|stored| stored.attributes.kind != Kind::Disposition) {
-            let Some(code) = stored.attributes.credit_code else { continue };
+        let of_another = [Kind::Disposition, Kind::ProducerDecision];
+        for stored in records.into_iter().filter(|stored| !of_another.contains(&stored.attributes.kind)) {
+            let Some(code) = standings.code_of(&stored) else { continue };
             let status = standings.by_record.get(&stored.record_id);
             if !rights.admit(&stored, status) {
                 continue;
@@ -224,9 +226,13 @@ impl PullDesk {
             let restricted = rights.show_restricted(&stored);
             folder.records.push((self.reader.file(stored)?, restricted));
         }
-        for filed in standings.dispositions {
-            let Matter::Disposition(matter) = &filed.content.matter else { continue };
-            let Some(code) = enterprise_of.get(&matter.nonconformity) else { continue };
+        for filed in standings.dispositions.into_iter().chain(standings.decisions.into_values()) {
+            let of = match &filed.content.matter {
+                Matter::Disposition(matter) => &matter.nonconformity,
+                Matter::ProducerDecision(matter) => &matter.nonconformity,
+                _ => continue,
+            };
+            let Some(code) = enterprise_of.get(of) else { continue };
             if rights.admit(&filed.stored, None) {
                 let restricted = rights.show_restricted(&filed.stored);
                 folders.entry(*code).or_default().records.push((filed, restricted));
@@ -316,7 +322,7 @@ pub(super) fn check_purpose(required: bool, asking: &Asking) -> Result<(), Refus
     ))
 }
 
-fn unknown_record(id: &RecordId) -> Refused {
+pub(super) fn unknown_record(id: &RecordId) -> Refused {
     Refused::new(
         Class::NotFound,
         "UNKNOWN_RECORD",

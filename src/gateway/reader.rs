@@ -17,6 +17,7 @@ use crate::{
     clock::World,
     domain::{
         attributes::{Attributes, SubjectKey},
+        credit_code::CreditCode,
         dates::CivilDate,
         draft::{Codec, StoredRecord},
         enterprise_file::{Filed, NonconformityStatus, TakenStep},
@@ -25,7 +26,8 @@ use crate::{
         grants::{Action, Denied, Permit, Register},
         ids::{Position, RecordId},
         life_cycle::Step,
-        records::{Content, Kind, Matter, TrackChange, TrackKind, TrackScope, TrackStep},
+        records::{Content, Kind, Matter, ProducerDecision, TrackChange, TrackKind, TrackScope, TrackStep},
+        resolution::producer_code,
     },
     store::Store,
 };
@@ -115,7 +117,23 @@ impl Reader {
         Ok(Filed { stored, content })
     }
 
-    /// Reads the dispositions of nonconformities and folds them. One read, and one more for each disposition that was corrected.
+    /// Adds the nonconformities in force that decisions among the records are about, each once: by a code decided on later they are
+    /// not filed themselves.
+    pub(super) async fn add_decided(&self, records: &mut Vec<StoredRecord>, as_of: Position) -> Result<(), Refused> {
+        let mut known: BTreeSet<RecordId> = records.iter().map(|stored| stored.record_id.clone()).collect();
+        let mut added = Vec::new();
+        for stored in records.iter().filter(|stored| stored.attributes.kind == Kind::ProducerDecision) {
+            let Matter::ProducerDecision(matter) = self.decode(stored)?.matter else { continue };
+            if known.insert(matter.nonconformity.clone()) {
+                added.extend(self.store.record(&matter.nonconformity, None, as_of).await?);
+            }
+        }
+        records.append(&mut added);
+        Ok(())
+    }
+
+    /// Reads the dispositions of nonconformities and folds them, and the decisions on their producers. One read, and one more for
+    /// each disposition that was corrected.
     pub(super) async fn standings(&self, nonconformities: &[&StoredRecord], as_of: Position) -> Result<Standings, Refused> {
         let refers = nonconformities.iter().map(|stored| SubjectKey::of("refers", stored.record_id.as_str())).collect();
         let found = self.filed_under(&refers, as_of, MAX_DISPOSITIONS).await?;
@@ -124,11 +142,17 @@ impl Reader {
         }
         let mut steps: HashMap<RecordId, Vec<TakenStep>> = HashMap::new();
         let mut dispositions: Vec<(Position, Filed)> = Vec::new();
+        let mut decisions = HashMap::new();
         for stored in found {
-            if stored.attributes.kind != Kind::Disposition || stored.attributes.withdrawn {
+            if stored.attributes.withdrawn && stored.attributes.kind != Kind::ProducerDecision {
                 continue;
             }
             let filed = self.file(stored)?;
+            if let Matter::ProducerDecision(matter) = &filed.content.matter {
+                // By position, so that the one made last stays.
+                decisions.insert(matter.nonconformity.clone(), filed);
+                continue;
+            }
             let (Matter::Disposition(matter), Some(step)) = (&filed.content.matter, filed.stored.attributes.step) else {
                 continue;
             };
@@ -153,7 +177,8 @@ impl Reader {
             status.flow = flows.get(&stored.record_id).copied().unwrap_or_default();
             by_record.insert(stored.record_id.clone(), status);
         }
-        Ok(Standings { by_record, dispositions })
+        decisions.retain(|_, filed| !filed.stored.attributes.withdrawn);
+        Ok(Standings { by_record, dispositions, decisions })
     }
 
     /// Position of a disposition's first revision.
@@ -166,15 +191,33 @@ impl Reader {
     }
 }
 
-/// Where nonconformities stand, and the dispositions in force that brought them there.
+/// Where nonconformities stand, the dispositions in force that brought them there, and who their producers were decided to be.
 #[derive(Debug, Default)]
 pub(super) struct Standings {
     pub(super) by_record: HashMap<RecordId, NonconformityStatus>,
     /// In the order in which they were taken up.
     pub(super) dispositions: Vec<Filed>,
+    /// Decisions in force, by nonconformity.
+    pub(super) decisions: HashMap<RecordId, Filed>,
 }
 
 impl Standings {
+    /// The decision in force on the producer of a nonconformity.
+    pub(super) fn decision(&self, nonconformity: &RecordId) -> Option<&ProducerDecision> {
+        match &self.decisions.get(nonconformity)?.content.matter {
+            Matter::ProducerDecision(matter) => Some(matter),
+            _ => None,
+        }
+    }
+
+    /// The code of the enterprise that a record is about; of a nonconformity its producer's, as stated, decided or resolved.
+    pub(super) fn code_of(&self, stored: &StoredRecord) -> Option<CreditCode> {
+        match stored.attributes.kind {
+            Kind::Nonconformity => producer_code(stored, self.decision(&stored.record_id)),
+            _ => stored.attributes.credit_code,
+        }
+    }
+
     /// Day on which the present state was set, if by a disposition.
     pub(super) fn set_on(&self, status: &NonconformityStatus) -> Option<CivilDate> {
         let set = self.dispositions.iter().find(|filed| filed.stored.position == status.since)?;

@@ -109,7 +109,7 @@ impl ScreeningDesk {
         let rested_on: BTreeSet<Position> = answer.records().into_iter().map(|record| record.position).collect();
         let disclosure = Disclosure {
             feeds: FEEDS.to_vec(),
-            revisions: gathered.digests.iter().filter(|(position, _)| rested_on.contains(position)).copied().collect(),
+            revisions: gathered.digests.iter().filter(|(of, _)| rested_on.contains(of)).map(|(_, revision)| *revision).collect(),
             subjects: named.chain(versions).collect(),
             purpose: String::new(),
             counts: counts(&answer, moment.position),
@@ -135,8 +135,9 @@ impl ScreeningDesk {
             if new.is_empty() {
                 break;
             }
-            let records = self.reader.filed_under(&new, as_of, MAX_GATHERED).await?;
+            let mut records = self.reader.filed_under(&new, as_of, MAX_GATHERED).await?;
             gathered.known.truncated |= records.len() >= MAX_GATHERED;
+            self.reader.add_decided(&mut records, as_of).await?;
             asked.extend(new);
             for stored in records {
                 self.take(stored, &interest, &mut found, &mut gathered, rights)?;
@@ -144,19 +145,16 @@ impl ScreeningDesk {
             interest.learn(&gathered.known.surveys);
         }
         gathered.known.truncated |= self.take_received(&mut found, as_of).await?;
-        let mut candidates = std::mem::take(&mut found.nonconformities);
-        candidates.retain(|filed| match &filed.content.matter {
-            Matter::Nonconformity(matter) => {
-                found.received.contains(&filed.stored.record_id) || interest.concerns(matter, resolved(&filed.stored))
-            }
-            _ => false,
-        });
-        let stored: Vec<&StoredRecord> = candidates.iter().map(|filed| &filed.stored).collect();
+        let stored: Vec<&StoredRecord> = found.nonconformities.iter().map(|filed| &filed.stored).collect();
         let standings = self.reader.standings(&stored, as_of).await?;
         let mut consignees = consignees(&standings);
-        for filed in candidates {
-            let consignees = consignees.remove(&filed.stored.record_id).unwrap_or_default();
-            gathered.add_candidate(filed, &standings, consignees, rights);
+        for filed in std::mem::take(&mut found.nonconformities) {
+            let Matter::Nonconformity(matter) = &filed.content.matter else { continue };
+            let id = &filed.stored.record_id;
+            if found.received.contains(id) || interest.concerns(matter, standings.code_of(&filed.stored)) {
+                let consignees = consignees.remove(id).unwrap_or_default();
+                gathered.add_candidate(filed, &standings, consignees, rights);
+            }
         }
         gathered.known.candidates.sort_by_key(|candidate| candidate.record.position);
         gathered.known.surveys.sort_by_key(|entry| entry.record.position);
@@ -240,7 +238,8 @@ struct Found {
 #[derive(Default)]
 struct Gathered {
     known: Known,
-    digests: Vec<(Position, Digest)>,
+    /// Position of a candidate, and a revision that what is known of it comes from.
+    digests: Vec<(Position, (Position, Digest))>,
 }
 
 impl Gathered {
@@ -250,17 +249,15 @@ impl Gathered {
             return;
         }
         let record = filed.reference();
-        let resolved = resolved(&filed.stored);
+        let resolved = standings.code_of(&filed.stored);
         let Matter::Nonconformity(matter) = filed.content.matter else { return };
         let cleared_on = (status.standing.state == State::Cleared).then(|| standings.set_on(status)).flatten();
         let standing = rights.shown(&filed.stored, status).standing;
-        self.digests.push((filed.stored.position, filed.stored.digest));
+        let of_decision = standings.decisions.get(&filed.stored.record_id).map(|decision| &decision.stored);
+        let rested_on = std::iter::once(&filed.stored).chain(of_decision).map(|stored| (stored.position, stored.digest));
+        self.digests.extend(rested_on.map(|revision| (record.position, revision)));
         self.known.candidates.push(Candidate { record, matter: *matter, resolved, standing, cleared_on, consignees });
     }
-}
-
-fn resolved(stored: &StoredRecord) -> Option<crate::domain::credit_code::CreditCode> {
-    stored.resolution.as_ref().map(|resolution| resolution.credit_code)
 }
 
 /// How many items have which verdict, for the evidence.

@@ -41,12 +41,16 @@ const fn row(name: &'static str, access: Access, shape: Shape) -> Method {
 }
 
 const AUDIT: Access = Access::Operator(OperatorRole::Audit);
+const OPERATE: Access = Access::Operator(OperatorRole::Operate);
 
 /// The table, by name in ascending order.
-pub static METHODS: [Method; 33] = [
+pub static METHODS: [Method; 36] = [
     row("grpc.health.v1.Health/Check", Access::AnyCertificate, Shape::Unary),
     row("grpc.health.v1.Health/Watch", Access::AnyCertificate, Shape::Streaming),
     row("grpc.reflection.v1.ServerReflection/ServerReflectionInfo", Access::AnyCertificate, Shape::Streaming),
+    row("tongbao.v1.AdminService/DecideProducer", OPERATE, Shape::Unary),
+    row("tongbao.v1.AdminService/GetProducer", OPERATE, Shape::Unary),
+    row("tongbao.v1.AdminService/ListUnresolved", OPERATE, Shape::Unary),
     row("tongbao.v1.DocketService/GetStatistics", Access::System, Shape::Unary),
     row("tongbao.v1.DocketService/ListDocket", Access::System, Shape::Unary),
     row("tongbao.v1.EvidenceService/GetCheckpoint", AUDIT, Shape::Unary),
@@ -150,6 +154,6 @@ mod tests {
 
     #[test]
     fn each_service_is_named_once() {
-        assert_eq!(services().count(), 8);
+        assert_eq!(services().count(), 9);
     }
 }

@@ -5,8 +5,11 @@ use std::time::Duration;
 use tonic::{Request, metadata::MetadataMap};
 
 use crate::{
-    domain::{credit_code::CreditCode, violation::Findings},
-    gateway::moment::{AsOf, Asking},
+    domain::{credit_code::CreditCode, ids::RecordId, violation::Findings},
+    gateway::{
+        Refused,
+        moment::{AsOf, Asking},
+    },
     proto::{self, as_of::At},
 };
 
@@ -48,6 +51,18 @@ fn deadline(metadata: &MetadataMap) -> Option<Duration> {
         'n' => Some(Duration::from_nanos(number)),
         _ => None,
     }
+}
+
+/// A record id of a request.
+pub(super) fn record_id(text: &str) -> Result<RecordId, Refused> {
+    RecordId::parse(text).map_err(|error| {
+        Refused::field(
+            "record_id",
+            "WRONG_RECORD_ID",
+            "不是记录编号：应以发布单位代号和“/”开头，不超过200个字符，无空白",
+            error.to_string(),
+        )
+    })
 }
 
 /// A credit code of a request.

@@ -6,14 +6,14 @@ use tonic::{Request, Response, Status};
 
 use super::{
     answer::answer,
-    asking::{asking, credit_code, patience},
+    asking::{asking, credit_code, patience, record_id},
     caller,
     publish_service::unknown_feed,
 };
 use crate::{
     domain::{
         feeds::Feed,
-        ids::{ParticipantId, RecordId},
+        ids::ParticipantId,
         records::Kind,
         violation::{Findings, Text},
     },
@@ -75,14 +75,7 @@ impl LookupDoor {
     }
 
     async fn record(&self, caller: &Caller, request: GetRecordRequest, patience: Duration) -> Result<GetRecordResponse, Refused> {
-        let id = RecordId::parse(&request.record_id).map_err(|error| {
-            Refused::field(
-                "record_id",
-                "WRONG_RECORD_ID",
-                "不是记录编号：应以发布单位代号和“/”开头，不超过200个字符，无空白",
-                error.to_string(),
-            )
-        })?;
+        let id = record_id(&request.record_id)?;
         let revision = (request.revision > 0).then_some(request.revision);
         let asking = asking(patience, request.as_of, request.min_position, request.purpose);
         let found = self.gateway.pull.record(caller, &id, revision, &asking).await?;

@@ -6,6 +6,7 @@
 //! what is not in the table does not exist.
 
 pub mod access;
+mod admin_service;
 mod admission;
 mod answer;
 mod asking;

@@ -113,21 +113,42 @@ pub(super) fn content_bytes(records: &[Record]) -> usize {
 /// Every record of a batch checked; or that it is too large, or everything that is wrong with any of them.
 pub(super) fn checked(gateway: &Gateway, caller: &Caller, records: &[Record]) -> Result<Vec<Draft>, Refused> {
     admit_batch(records.len(), content_bytes(records))?;
+    let mut findings = Findings::default();
+    let mut drafts = Vec::with_capacity(records.len());
+    draft_context(gateway, caller, |context| {
+        for (index, record) in records.iter().enumerate() {
+            drafts.extend(findings.within_index("records", index, |findings| own_draft(record, context, findings)));
+        }
+    });
+    if findings.is_clean() { Ok(drafts) } else { Err(Refused::invalid(findings.violations)) }
+}
+
+/// Reads records with what the door knows of a caller now.
+pub(super) fn draft_context<T>(gateway: &Gateway, caller: &Caller, read: impl FnOnce(&wire::DraftContext<'_>) -> T) -> T {
     let register = gateway.register.load();
     let policy = gateway.policy.load();
-    let context = wire::DraftContext {
+    read(&wire::DraftContext {
         publisher: caller.participant(),
         publisher_region: register.participant(caller.participant()).and_then(|participant| participant.region),
         today: policy.today(&gateway.world),
         allow_synthetic: policy.allow_synthetic,
         salt: &|| gateway.world.random(),
-    };
-    let mut findings = Findings::default();
-    let mut drafts = Vec::with_capacity(records.len());
-    for (index, record) in records.iter().enumerate() {
-        drafts.extend(findings.within_index("records", index, |findings| wire::draft(record, &context, findings)));
+    })
+}
+
+/// A record that its publisher writes itself.
+fn own_draft(record: &Record, context: &wire::DraftContext<'_>, findings: &mut Findings) -> Option<Draft> {
+    let draft = wire::draft(record, context, findings)?;
+    let kind = draft.attributes.kind;
+    if kind.is_published() {
+        return Some(draft);
     }
-    if findings.is_clean() { Ok(drafts) } else { Err(Refused::invalid(findings.violations)) }
+    let text = Text::new(
+        format!("{} 不由单位报送，只能由操作员办理产生", kind.token()),
+        format!("a {} is not published: it comes from an operator's act alone", kind.token()),
+    );
+    findings.refuse("kind", "KIND_NOT_PUBLISHED", text);
+    None
 }
 
 /// The answer to a batch that stands.

@@ -76,6 +76,8 @@ pub struct RecordQuery {
     pub credit_code: Option<CreditCode>,
     /// Publisher of the revision in force.
     pub publisher: Option<ParticipantId>,
+    /// Only nonconformities that have not been withdrawn and whose producer has no code, neither stated nor resolved at publish.
+    pub without_code: bool,
 }
 
 /// A question to the evidence log; every given field must match.

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use prost::Message;
 
 use super::{
-    disposition, enterprise_survey, export_action, export_qualification, nonconformity, reply, sampling_summary, urgent_notice,
+    disposition, enterprise_survey, export_action, export_qualification, nonconformity, producer_decision, reply,
+    sampling_summary, urgent_notice,
 };
 use crate::{
     domain::{
@@ -117,6 +118,11 @@ pub(super) fn read(
             let matter = reply::read_acknowledgement(message, findings)?;
             Some(content(Matter::NoticeAcknowledgement(Box::new(matter)), withdrawal))
         }
+        Kind::ProducerDecision => {
+            let mut message: proto::ProducerDecision = decode(encoding, "open", open, findings)?;
+            let withdrawal = message.withdrawal.take();
+            Some(content(Matter::ProducerDecision(Box::new(producer_decision::read(message, findings)?)), withdrawal))
+        }
     })
 }
 
@@ -162,6 +168,9 @@ pub(super) fn write(content: &Content) -> (Bytes, Option<Bytes>) {
         }
         Matter::NoticeAcknowledgement(matter) => {
             (bytes(&proto::NoticeAcknowledgement { withdrawal, ..reply::write_acknowledgement(matter) }), None)
+        }
+        Matter::ProducerDecision(matter) => {
+            (bytes(&proto::ProducerDecision { withdrawal, ..producer_decision::write(matter) }), None)
         }
     }
 }

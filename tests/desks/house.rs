@@ -29,13 +29,14 @@ use tongbao::{
         violation::Lang,
     },
     gateway::{
-        Caller,
+        Caller, Refused,
         committer::{Bounds, Committer},
         docket::DocketDesk,
         moment::Asking,
         policy::Policy,
         pull::PullDesk,
         reader::Reader,
+        resolve::{Deciding, ResolveDesk},
         screen::ScreeningDesk,
     },
     store::{
@@ -91,6 +92,7 @@ impl Codec for Shelf {
 
 pub struct House {
     pub pull: PullDesk,
+    pub resolve: ResolveDesk,
     pub screening: ScreeningDesk,
     pub docket: DocketDesk,
     pub committer: Committer,
@@ -162,6 +164,7 @@ impl House {
         Self {
             docket: DocketDesk::new(reader.clone(), committer.clone(), Arc::default()),
             pull: PullDesk::new(reader.clone(), committer.clone()),
+            resolve: ResolveDesk::new(reader.clone(), committer.clone()),
             screening: ScreeningDesk::new(reader.clone(), committer.clone(), policy.clone()),
             committer,
             store,
@@ -191,10 +194,8 @@ impl House {
         self.publish_content(record_id, Content { matter, withdrawal: None }).await
     }
 
-    pub async fn publish_content(&self, record_id: &str, content: Content) -> Position {
-        let record_id = id(record_id);
-        let publisher = participant(record_id.namespace());
-        let draft = Draft {
+    fn draft(&self, record_id: RecordId, content: Content) -> Draft {
+        Draft {
             record_id,
             revision: None,
             attributes: attributes_of(&content, None),
@@ -203,7 +204,20 @@ impl House {
             content,
             provenance: None,
             remarks: Vec::new(),
-        };
+        }
+    }
+
+    /// Position of the decision, and its evidence entry if it is a new one.
+    pub async fn decide(&self, caller: &Caller, deciding: &Deciding) -> Result<(Position, Option<u64>), Refused> {
+        let seal = |record_id, content| Ok(self.draft(record_id, content));
+        let (decision, evidence_index) = self.resolve.decide(caller, deciding, &seal).await?;
+        Ok((decision.stored.position, evidence_index))
+    }
+
+    pub async fn publish_content(&self, record_id: &str, content: Content) -> Position {
+        let record_id = id(record_id);
+        let publisher = participant(record_id.namespace());
+        let draft = self.draft(record_id, content);
         let evidence = EvidenceDraft::new(ActKind::Publish, Actor::default(), "test");
         let publish = Publish { publisher, authority: Authority::Unbounded, drafts: vec![draft], validate_only: false };
         let act = Act { change: Change::Publish(Box::new(publish)), evidence };

@@ -3,5 +3,6 @@
 mod docket;
 mod house;
 mod pull;
+mod resolve;
 mod screen;
 mod statistics;

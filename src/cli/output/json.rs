@@ -152,6 +152,7 @@ fn section_message(found: &[(i32, Raw)], kind: Option<Kind>) -> Option<String> {
         Kind::DoubtAnswer => "DoubtAnswer",
         Kind::NoticeAcknowledgement => "NoticeAcknowledgement",
         Kind::SamplingSummary => "SamplingSummary",
+        Kind::ProducerDecision => "ProducerDecision",
     };
     Some(format!(".{PACKAGE}.{open}{}", if restricted { "Restricted" } else { "" }))
 }

@@ -7,7 +7,7 @@ use crate::{
     domain::violation::Lang,
     proto::{
         Disposition, Doubt, DoubtAnswer, EnterpriseSurvey, ExportAction, ExportQualification, InspectionResult, Nonconformity,
-        NoticeAcknowledgement, Party, Record, RecordKind, SamplingSummary, SectionName, UrgentNotice,
+        NoticeAcknowledgement, Party, ProducerDecision, Record, RecordKind, SamplingSummary, SectionName, UrgentNotice,
     },
 };
 
@@ -24,6 +24,7 @@ pub fn kind_name(record: &Record, lang: Lang) -> &'static str {
         RecordKind::DoubtAnswer => ("疑义答复", "answer"),
         RecordKind::NoticeAcknowledgement => ("通报签收", "acknowledgement"),
         RecordKind::SamplingSummary => ("抽查汇总", "sampling"),
+        RecordKind::ProducerDecision => ("生产者认定", "producer decision"),
         RecordKind::Unspecified => ("未知", "unknown"),
     };
     match lang {
@@ -43,6 +44,7 @@ enum Open {
     Answer(DoubtAnswer),
     Acknowledgement(NoticeAcknowledgement),
     Sampling(SamplingSummary),
+    Decision(ProducerDecision),
     Unreadable,
 }
 
@@ -64,6 +66,7 @@ fn open(record: &Record) -> Open {
         RecordKind::DoubtAnswer => DoubtAnswer::decode(bytes).map(Open::Answer),
         RecordKind::NoticeAcknowledgement => NoticeAcknowledgement::decode(bytes).map(Open::Acknowledgement),
         RecordKind::SamplingSummary => SamplingSummary::decode(bytes).map(Open::Sampling),
+        RecordKind::ProducerDecision => ProducerDecision::decode(bytes).map(Open::Decision),
         RecordKind::Unspecified => return Open::Unreadable,
     };
     read.unwrap_or(Open::Unreadable)
@@ -90,6 +93,7 @@ pub fn subject_of(record: &Record) -> String {
         Open::Answer(it) => it.doubt,
         Open::Acknowledgement(it) => it.notice,
         Open::Sampling(it) => it.region,
+        Open::Decision(it) => it.nonconformity,
         Open::Unreadable => String::new(),
     }
 }
@@ -126,6 +130,10 @@ pub fn content_lines(record: &Record) -> String {
         Open::Acknowledgement(it) => it.remark,
         Open::Sampling(it) => {
             joined([it.campaign.as_str(), &it.product_kind, &it.field, &format!("{}/{}", it.failed, it.sampled)])
+        }
+        Open::Decision(it) => {
+            let code = if it.credit_code.is_empty() { "?" } else { &it.credit_code };
+            joined([format!("{} → {code}", it.producer_name).as_str(), &it.reason])
         }
         Open::Unreadable => String::new(),
     }

@@ -34,7 +34,7 @@ impl Disclosure {
     /// stands now, if the asker knows better than the revision.
     pub(super) fn admits(self, attributes: &Attributes, state: Option<State>) -> bool {
         match attributes.kind {
-            Kind::Nonconformity => {
+            Kind::Nonconformity | Kind::ProducerDecision => {
                 let begun = match attributes.step {
                     Some(Step::Begin(state)) => Some(state),
                     _ => None,

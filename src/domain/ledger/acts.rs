@@ -145,7 +145,7 @@ pub struct RefusedItem {
     /// Its id.
     pub record_id: RecordId,
     /// Stable token: `CONTENT_CONFLICT`, `REVISION_GAP`, `KIND_CHANGED`, `ILLEGAL_STEP`, `UNKNOWN_NONCONFORMITY`,
-    /// `NONCONFORMITY_CHANGED`, `NOT_COMPETENT`, `UNKNOWN_REFERENCE`.
+    /// `NONCONFORMITY_CHANGED`, `NOT_COMPETENT`, `UNKNOWN_REFERENCE`, `CODE_STATED`, `NAME_CHANGED`.
     pub reason: &'static str,
     /// In words, naming what stands and what was asked.
     pub text: Text,

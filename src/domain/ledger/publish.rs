@@ -16,7 +16,7 @@ use crate::domain::{
     grants::is_open_to_all,
     ids::{Micros, ParticipantId, Position, RecordId, Revision},
     life_cycle::{self, Authority, Proceeding, State, Step},
-    records::{Disposition, Kind, Matter, RecordReference},
+    records::{Disposition, Kind, Matter, ProducerDecision, RecordReference},
 };
 
 /// What a batch does, laid over what stands: nothing of it is seen outside before the whole batch is accepted.
@@ -62,7 +62,7 @@ struct Derived {
     subjects: Vec<SubjectKey>,
     order_key: OrderKey,
     resolution: Option<Resolution>,
-    /// First position of the nonconformity a disposition is about.
+    /// First position of the nonconformity that a disposition or decision is about.
     nonconformity: Option<Position>,
 }
 
@@ -151,6 +151,7 @@ impl<'a> Publishing<'a> {
         let first_position = before.map_or(position, |before| before.first_position);
         let derived = match &draft.content.matter {
             Matter::Disposition(matter) => self.derive_step(index, draft, matter, before, first_position)?,
+            Matter::ProducerDecision(matter) => self.derive_decision(index, draft, matter, before)?,
             matter => match matter.replies_to() {
                 Some(target) => self.derive_reply(index, draft, target, before)?,
                 None => self.derive(index, draft, before)?,
@@ -309,6 +310,62 @@ impl<'a> Publishing<'a> {
             .map_err(|illegal| refusals::illegal_step(index, &draft.record_id, illegal))
     }
 
+    /// The nonconformity that a disposition or decision is about, as it stands; always that of its first revision.
+    fn target(
+        &self,
+        index: usize,
+        id: &RecordId,
+        nonconformity: &RecordId,
+        before: Option<&StandingRecord>,
+    ) -> Item<StandingRecord> {
+        let unknown = |stands| refusals::unknown_nonconformity(index, id, nonconformity, stands);
+        let target = self.standing(nonconformity).ok_or_else(|| unknown(refusals::Target::Missing))?.clone();
+        if target.kind != Kind::Nonconformity {
+            return Err(unknown(refusals::Target::OtherKind(target.kind)));
+        }
+        if before.is_none() && target.attributes.withdrawn {
+            return Err(unknown(refusals::Target::Withdrawn));
+        }
+        if before.is_some_and(|before| before.nonconformity != Some(target.first_position)) {
+            return Err(refusals::nonconformity_changed(index, id, nonconformity));
+        }
+        Ok(target)
+    }
+
+    /// A decision on a producer: about the name that stands, of a nonconformity that gives no code of its own. Who may hear of the
+    /// nonconformity may hear of it, so that it bears that one's beginning.
+    fn derive_decision(
+        &self,
+        index: usize,
+        draft: &Draft,
+        matter: &ProducerDecision,
+        before: Option<&StandingRecord>,
+    ) -> Item<Derived> {
+        let id = &draft.record_id;
+        let target = self.target(index, id, &matter.nonconformity, before)?;
+        let stands = &target.attributes;
+        if !draft.attributes.withdrawn {
+            if let Some(code) = stands.credit_code.filter(|_| target.resolution.is_none()) {
+                return Err(refusals::code_stated(index, id, &matter.nonconformity, code));
+            }
+            if !matter.is_about(&stands.name_key) {
+                return Err(refusals::name_changed(index, id, &matter.nonconformity));
+            }
+        }
+        let mut attributes = Attributes { step: stands.step, published: stands.published, ..draft.attributes.clone() };
+        let credit_code = attributes.credit_code;
+        inherit(&mut attributes, stands);
+        attributes.credit_code = credit_code;
+        Ok(Derived {
+            attributes,
+            previous: before.map(|before| before.attributes.clone()),
+            subjects: draft.subjects.clone(),
+            order_key: target.order_key,
+            resolution: None,
+            nonconformity: Some(target.first_position),
+        })
+    }
+
     /// A disposition: its step must be possible with all others in force, each in the place it was taken up; region, kinds,
     /// items, enterprise and order are those of its nonconformity.
     fn derive_step(
@@ -320,17 +377,7 @@ impl<'a> Publishing<'a> {
         first_position: Position,
     ) -> Item<Derived> {
         let id = &draft.record_id;
-        let unknown = |stands| refusals::unknown_nonconformity(index, id, &matter.nonconformity, stands);
-        let target = self.standing(&matter.nonconformity).ok_or_else(|| unknown(refusals::Target::Missing))?.clone();
-        if target.kind != Kind::Nonconformity {
-            return Err(unknown(refusals::Target::OtherKind(target.kind)));
-        }
-        if before.is_none() && target.attributes.withdrawn {
-            return Err(unknown(refusals::Target::Withdrawn));
-        }
-        if before.is_some_and(|before| before.nonconformity != Some(target.first_position)) {
-            return Err(refusals::nonconformity_changed(index, id, &matter.nonconformity));
-        }
+        let target = self.target(index, id, &matter.nonconformity, before)?;
         let mut attributes = draft.attributes.clone();
         let step = attributes.step.filter(|_| !attributes.withdrawn);
         if let Some(step) = &step {

@@ -25,7 +25,7 @@ pub type AttestationKey = (ParticipantId, Feed, Option<Region>);
 /// What must be read, under the head lock, before a group can be decided. Sets: each thing is asked for once.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Needs {
-    /// Records published, nonconformities that dispositions speak of, and what is referred to.
+    /// Records published, nonconformities that dispositions and decisions speak of, and what is referred to.
     pub records: HashSet<RecordId>,
     /// Revisions asked for by number; needed where the record stands at or above that number.
     pub revisions: HashSet<(RecordId, Revision)>,
@@ -97,6 +97,9 @@ impl Needs {
             Matter::NoticeAcknowledgement(matter) => {
                 self.records.insert(matter.notice.clone());
             }
+            Matter::ProducerDecision(matter) => {
+                self.records.insert(matter.nonconformity.clone());
+            }
             _ => {}
         }
     }
@@ -128,7 +131,7 @@ pub struct StandingRecord {
     pub attributes: Attributes,
     /// How its producer's name was resolved.
     pub resolution: Option<Resolution>,
-    /// For a disposition: first position of its nonconformity, fixed at the first revision.
+    /// For a disposition or decision: first position of its nonconformity, fixed at the first revision.
     pub nonconformity: Option<Position>,
 }
 

@@ -2,6 +2,7 @@
 
 use super::acts::RefusedItem;
 use crate::domain::{
+    credit_code::CreditCode,
     ids::{RecordId, Revision},
     life_cycle::{IllegalStep, NotCompetent},
     records::{Kind, RecordReference},
@@ -115,5 +116,25 @@ pub(super) fn nonconformity_changed(index: usize, id: &RecordId, asked: &RecordI
         format!(
             "{id} cannot be moved to {asked}: a disposition stays with the nonconformity of its first revision; withdraw it and publish another"
         ),
+    )
+}
+
+pub(super) fn code_stated(index: usize, id: &RecordId, nonconformity: &RecordId, code: CreditCode) -> RefusedItem {
+    item(
+        index,
+        id,
+        "CODE_STATED",
+        format!("{nonconformity} 已载明生产者代码 {code}，无须认定；如代码有误，请由发布单位更正"),
+        format!("{nonconformity} states the producer's code {code} itself: if it is wrong, its publisher corrects it"),
+    )
+}
+
+pub(super) fn name_changed(index: usize, id: &RecordId, nonconformity: &RecordId) -> RefusedItem {
+    item(
+        index,
+        id,
+        "NAME_CHANGED",
+        format!("{nonconformity} 的生产者名称已更正，与认定所依据的名称不同；请查看后重新认定"),
+        format!("the producer's name in {nonconformity} is no longer the one that was decided on: look again and decide anew"),
     )
 }

@@ -28,7 +28,7 @@ pub struct RegisterEntry {
     pub region: Option<Region>,
 }
 
-/// The keys under which survey rows of that name are filed: strict and form.
+/// The keys of survey rows that may resolve a name: strict and form.
 #[must_use]
 pub fn register_keys(name: &str) -> [SubjectKey; 2] {
     [SubjectKey::of("survey-name", &names::strict_key(name)), SubjectKey::of("survey-form", &names::form_key(name))]

@@ -11,6 +11,7 @@ mod export_action;
 mod export_qualification;
 mod nonconformity;
 mod party;
+mod producer_decision;
 mod reply;
 mod sampling_summary;
 mod token;
@@ -23,6 +24,7 @@ pub use export_action::{CustomsAction, ExportAction, RecordReference};
 pub use export_qualification::ExportQualification;
 pub use nonconformity::{Attribution, InspectionResult, Level, Nonconformity, SamplingField};
 pub use party::Party;
+pub use producer_decision::ProducerDecision;
 pub use reply::{Doubt, DoubtAnswer, DoubtOutcome, NoticeAcknowledgement};
 pub use sampling_summary::SamplingSummary;
 pub use token::Token;
@@ -54,11 +56,13 @@ pub enum Kind {
     NoticeAcknowledgement,
     /// Numbers of a sampling campaign (抽查汇总).
     SamplingSummary,
+    /// What an operator decided about a producer named without a code (生产者认定).
+    ProducerDecision,
 }
 
 impl Kind {
     /// All kinds; the index is stable and is what stores keep (from 1).
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Nonconformity,
         Self::Disposition,
         Self::EnterpriseSurvey,
@@ -69,6 +73,7 @@ impl Kind {
         Self::DoubtAnswer,
         Self::NoticeAcknowledgement,
         Self::SamplingSummary,
+        Self::ProducerDecision,
     ];
 
     /// Stable number, from 1, as in the protocol.
@@ -85,6 +90,7 @@ impl Kind {
             Self::DoubtAnswer => 8,
             Self::NoticeAcknowledgement => 9,
             Self::SamplingSummary => 10,
+            Self::ProducerDecision => 12,
         }
     }
 
@@ -108,6 +114,7 @@ impl Kind {
             Self::DoubtAnswer => "doubt_answer",
             Self::NoticeAcknowledgement => "notice_acknowledgement",
             Self::SamplingSummary => "sampling_summary",
+            Self::ProducerDecision => "producer_decision",
         }
     }
 
@@ -115,13 +122,19 @@ impl Kind {
     #[must_use]
     pub const fn feed(self) -> Feed {
         match self {
-            Self::Nonconformity | Self::Disposition | Self::SamplingSummary => Feed::FailedProducts,
+            Self::Nonconformity | Self::Disposition | Self::SamplingSummary | Self::ProducerDecision => Feed::FailedProducts,
             Self::EnterpriseSurvey => Feed::Enterprises,
             Self::ExportQualification => Feed::ExportQualifications,
             Self::ExportAction => Feed::ExportActions,
             Self::UrgentNotice | Self::NoticeAcknowledgement => Feed::Notices,
             Self::Doubt | Self::DoubtAnswer => Feed::Doubts,
         }
+    }
+
+    /// True when publishers write it themselves. The others come from acts of operators.
+    #[must_use]
+    pub const fn is_published(self) -> bool {
+        !matches!(self, Self::ProducerDecision)
     }
 
     /// True when the kind has a restricted section.
@@ -163,6 +176,8 @@ pub enum Matter {
     NoticeAcknowledgement(Box<NoticeAcknowledgement>),
     /// See [`SamplingSummary`].
     SamplingSummary(Box<SamplingSummary>),
+    /// See [`ProducerDecision`].
+    ProducerDecision(Box<ProducerDecision>),
 }
 
 impl Matter {
@@ -191,6 +206,7 @@ impl Matter {
             Self::DoubtAnswer(_) => Kind::DoubtAnswer,
             Self::NoticeAcknowledgement(_) => Kind::NoticeAcknowledgement,
             Self::SamplingSummary(_) => Kind::SamplingSummary,
+            Self::ProducerDecision(_) => Kind::ProducerDecision,
         }
     }
 }
@@ -210,6 +226,7 @@ impl Content {
                 Matter::DoubtAnswer(matter) => matter.check(context, findings),
                 Matter::NoticeAcknowledgement(matter) => matter.check(context, findings),
                 Matter::SamplingSummary(matter) => matter.check(context, findings),
+                Matter::ProducerDecision(matter) => matter.check(context, findings),
             }
             if let Some(reason) = &self.withdrawal {
                 check::required_text(findings, "withdrawal.reason", reason);

@@ -18,7 +18,7 @@ pub struct Candidate {
     pub record: RecordReference,
     /// What it says.
     pub matter: Nonconformity,
-    /// The code its producer's name was resolved to at publish, if it gave none.
+    /// The code its producer's name was resolved to at publish or by a later decision, if it gave none.
     pub resolved: Option<CreditCode>,
     /// Where it stands after its dispositions.
     pub standing: Standing,

@@ -142,7 +142,7 @@ impl DocketDesk {
                     _ => {}
                 },
                 Kind::ExportAction => self.touch_declarations(stored, &mut touched).await?,
-                Kind::EnterpriseSurvey | Kind::ExportQualification | Kind::SamplingSummary => {}
+                Kind::EnterpriseSurvey | Kind::ExportQualification | Kind::SamplingSummary | Kind::ProducerDecision => {}
             }
         }
         // What was corrected answers the doubts about it.

@@ -85,6 +85,8 @@ macro_rules! every_case {
                 a_row_of_the_same_batch_counts_and_a_withdrawn_one_does_not
                 a_renamed_row_no_longer_answers_to_its_old_name
                 a_later_resolution_moves_no_order_key
+                survey_rows_are_filed_under_their_core
+                a_decision_follows_its_nonconformity
             }
             reading {
                 pages_are_bounded

@@ -4,7 +4,7 @@ use super::{Home, harness::*};
 use crate::domain::{
     attributes::SubjectKey,
     draft::{Draft, MatchedKey},
-    records::{Matter, Party, examples},
+    records::{Matter, Party, ProducerDecision, examples},
     regions::Region,
 };
 
@@ -111,5 +111,53 @@ pub(crate) async fn a_later_resolution_moves_no_order_key(home: &impl Home) {
     assert_eq!(items[0].revision, 2);
     assert_eq!(stored[2].order_key, stored[0].order_key);
     assert_eq!(stored[0].attributes.credit_code, None);
+    ledger.is_sound().await;
+}
+
+pub(crate) async fn survey_rows_are_filed_under_their_core(home: &impl Home) {
+    let ledger = Ledger::open(home).await;
+    ledger.publish(vec![listed("s/1", 1, "绍兴安泰防护用品有限公司"), listed("s/2", 2, "浙江")]).await;
+    let core = SubjectKey::of("survey-core", "安泰防护用品");
+    let found = ledger.store.by_subjects(&[core], 2, 10).await.expect("found");
+    assert_eq!(found.iter().map(|record| record.position).collect::<Vec<_>>(), [1]);
+    let nothing = SubjectKey::of("survey-core", "");
+    assert!(ledger.store.by_subjects(&[nothing], 2, 10).await.expect("read").is_empty(), "a core of nothing finds nobody");
+    ledger.is_sound().await;
+}
+
+fn decision(number: &str, of: &str, name: &str, n: u64) -> Draft {
+    let matter = ProducerDecision {
+        nonconformity: record_id(of),
+        producer_name: name.to_owned(),
+        credit_code: Some(examples::credit_code(n)),
+        reason: "电话核实".to_owned(),
+        survey_record_id: None,
+    };
+    draft(number, Matter::ProducerDecision(Box::new(matter)))
+}
+
+pub(crate) async fn a_decision_follows_its_nonconformity(home: &impl Home) {
+    let ledger = Ledger::open(home).await;
+    let name = "安泰防护用品有限公司";
+    ledger.publish(vec![named("n/1", name, None), decision("d/1", "n/1", name, 4), nonconformity(7)]).await;
+    let stored = ledger.everything().await;
+    assert_eq!(stored[1].order_key, stored[0].order_key, "it is delivered behind its nonconformity");
+    assert_eq!(stored[1].attributes.credit_code, Some(examples::credit_code(4)));
+    assert_eq!(stored[1].attributes.step, stored[0].attributes.step, "who may hear of the one may hear of the other");
+    assert_eq!(stored[0].attributes.credit_code, None);
+    let by_code = SubjectKey::of("code", examples::credit_code(4).as_str());
+    let found = ledger.store.by_subjects(&[by_code], 3, 10).await.expect("found");
+    assert_eq!(found.iter().map(|record| record.position).collect::<Vec<_>>(), [2]);
+    let refusals = [
+        (decision("d/2", "n/7", &examples::nonconformity(7).producer.name, 4), "CODE_STATED"),
+        (decision("d/2", "n/1", "宁康防护用品有限公司", 4), "NAME_CHANGED"),
+        (decision("d/2", "n/none", name, 4), "UNKNOWN_NONCONFORMITY"),
+        (decision("d/2", "d/1", name, 4), "UNKNOWN_NONCONFORMITY"),
+        (decision("d/1", "n/7", name, 4), "NONCONFORMITY_CHANGED"),
+    ];
+    for (draft, reason) in refusals {
+        let refused = ledger.refused(vec![draft]).await;
+        assert_eq!(refused.iter().map(|item| item.reason).collect::<Vec<_>>(), [reason]);
+    }
     ledger.is_sound().await;
 }

@@ -7,10 +7,10 @@
 use super::{errors::damaged, int};
 use crate::{
     domain::{
-        attributes::SubjectKey,
+        attributes::{SubjectKey, survey_keys},
         draft::{OrderKey, StoredRecord},
         ids::Position,
-        ledger::{NewRevision, WritePlan, register_keys},
+        ledger::{NewRevision, WritePlan},
         records::Kind,
     },
     store::StoreError,
@@ -33,7 +33,7 @@ pub(super) fn order_subject(key: &OrderKey) -> SubjectKey {
 /// The keys of its name, if it is a survey row.
 pub(super) fn names(stored: &StoredRecord) -> Vec<SubjectKey> {
     let is_named = stored.attributes.kind == Kind::EnterpriseSurvey && !stored.attributes.name_key.is_empty();
-    if is_named { register_keys(&stored.attributes.name_key).to_vec() } else { Vec::new() }
+    if is_named { survey_keys(&stored.attributes.name_key) } else { Vec::new() }
 }
 
 /// Keys that the revisions of a commit file in one segment.

@@ -22,6 +22,7 @@ mod packed;
 mod read_set;
 mod recent_keys;
 mod records;
+mod refile;
 mod rows;
 mod script;
 mod set_rows;

@@ -18,6 +18,7 @@ use super::{
     emptying::Emptying,
     errors::Mapped as _,
     natural,
+    refile::refile,
     settling::{Settling, Shelves},
     summaries::Summaries,
     tenure::Tenure,
@@ -29,7 +30,7 @@ use crate::{
 };
 
 /// Schemas of this program, rising.
-const MIGRATIONS: [(i64, &str, &str); 7] = [
+const MIGRATIONS: [(i64, &str, &str); 8] = [
     (1, "ledger", include_str!("../../../migrations/sqlite/0001_ledger.sql")),
     (2, "dead letter reasons", include_str!("../../../migrations/sqlite/0002_dead_letter_reasons.sql")),
     (3, "subscription administration", include_str!("../../../migrations/sqlite/0003_subscription_administration.sql")),
@@ -37,6 +38,7 @@ const MIGRATIONS: [(i64, &str, &str); 7] = [
     (5, "block summaries", include_str!("../../../migrations/sqlite/0005_block_summaries.sql")),
     (6, "key runs", include_str!("../../../migrations/sqlite/0006_key_runs.sql")),
     (7, "docket", include_str!("../../../migrations/sqlite/0007_docket.sql")),
+    (8, "registers", include_str!("../../../migrations/sqlite/0008_registers.sql")),
 ];
 
 /// Bytes of a page of the file.
@@ -76,6 +78,7 @@ impl SqliteStore {
         let shelves = Shelves { writer: writer.clone(), recent: Arc::default(), filters: Arc::default() };
         let mut writing = writer.take().await?;
         migrate(&mut writing.connection).await?;
+        refile(&mut writing.connection).await?;
         let identity = identity(&mut writing.connection, new_ledger_id).await?;
         shelves.filters.settled_below(shelves.recent.load(&mut writing.connection).await?);
         writing.give_back();

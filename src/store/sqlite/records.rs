@@ -42,7 +42,7 @@ pub(super) use in_force;
 
 /// Every statement, for the test that none of them reads a whole table.
 #[cfg(test)]
-pub(super) const STATEMENTS: [(&str, &str); 8] = [
+pub(super) const STATEMENTS: [(&str, &str); 9] = [
     ("page", PAGE),
     ("at", AT),
     ("superseded", SUPERSEDED),
@@ -51,6 +51,7 @@ pub(super) const STATEMENTS: [(&str, &str); 8] = [
     ("first", FIRST),
     ("later", LATER),
     ("kind", OF_KIND),
+    ("without code", WITHOUT_CODE),
 ];
 
 pub(super) async fn all(connection: &mut Connection, query: Binding) -> Result<Vec<StoredRecord>, StoreError> {
@@ -196,7 +197,12 @@ pub(super) async fn list(
     limit: usize,
 ) -> Result<Vec<StoredRecord>, StoreError> {
     let kinds = kinds_of(query);
-    let mut found = of_kinds(connection, query, &kinds, as_of, after, limit).await?;
+    let mut found = if query.without_code {
+        let asked = sqlx::query(WITHOUT_CODE).bind(int(after)).bind(int(as_of)).bind(rows(limit));
+        positions(&mut *connection, asked).await?
+    } else {
+        of_kinds(connection, query, &kinds, as_of, after, limit).await?
+    };
     found.sort_unstable();
     found.dedup();
     found.truncate(limit);
@@ -208,6 +214,13 @@ const OF_KIND: &str = "SELECT v.position FROM revision v WHERE v.kind = ?1 AND v
         AND NOT EXISTS (SELECT 1 FROM revision l WHERE l.first_position = v.first_position AND l.revision > 1
                         AND l.revision > v.revision AND l.position <= ?3)
         ORDER BY v.position LIMIT +?5";
+
+// Along its own index, which holds these alone.
+const WITHOUT_CODE: &str = "SELECT v.position FROM revision v WHERE v.kind = 1 AND v.credit_code IS NULL AND v.withdrawn = 0
+        AND v.position > ?1 AND v.position <= ?2
+        AND NOT EXISTS (SELECT 1 FROM revision l WHERE l.first_position = v.first_position AND l.revision > 1
+                        AND l.revision > v.revision AND l.position <= ?2)
+        ORDER BY v.position LIMIT +?3";
 
 /// Along the index of each kind.
 async fn of_kinds(

@@ -314,3 +314,22 @@ async fn full_blocks_get_their_summaries() {
     }
     store().close().await;
 }
+
+/// A ledger of before this program's keys is filed again when it is opened, once.
+#[tokio::test]
+async fn an_older_ledger_is_filed_under_cores() {
+    let home = TemporaryFile::fresh().await;
+    let ledger = Ledger::open(&home).await;
+    let name = examples::survey(3).enterprise.name;
+    ledger.publish(vec![survey(3)]).await;
+    ledger.store.close().await;
+    let core = crate::domain::attributes::survey_keys(&name).pop().expect("a core");
+    let mut back = home.connect().await;
+    let forgotten = sqlx::query("DELETE FROM register_key WHERE key = ?").bind(core.0).execute(&mut back).await;
+    assert_eq!(forgotten.expect("deleted").rows_affected(), 1);
+    sqlx::query("DELETE FROM refiled").execute(&mut back).await.expect("forgotten");
+    drop(back);
+    let again = home.open().await.expect("it opens");
+    assert_eq!(again.by_subjects(&[core], 1, 10).await.expect("read").len(), 1);
+    assert_eq!(again.check_everything().await.expect("checked"), Vec::<String>::new());
+}

@@ -11,8 +11,8 @@ use crate::domain::{
     products::ProductKind,
     records::{
         Consignee, Content, CustomsAction, Disposition, Doubt, DoubtAnswer, DoubtOutcome, EnterpriseSurvey, ExportAction,
-        ExportQualification, InspectionResult, Matter, Nonconformity, NoticeAcknowledgement, Party, RecordReference, Role,
-        SamplingField, SamplingSummary, Severity, Token, TrackChange, UrgentNotice, examples,
+        ExportQualification, InspectionResult, Matter, Nonconformity, NoticeAcknowledgement, Party, ProducerDecision,
+        RecordReference, Role, SamplingField, SamplingSummary, Severity, Token, TrackChange, UrgentNotice, examples,
     },
     regions::Region,
     standards::Standard,
@@ -294,6 +294,19 @@ fn sampling() -> BoxedStrategy<Matter> {
         .boxed()
 }
 
+fn decision() -> BoxedStrategy<ProducerDecision> {
+    let ids = || "[a-z]{2,8}/[A-Z0-9]{1,12}".prop_map(|id| RecordId::parse(&id).expect("an id"));
+    (ids(), words(), option::of(0_u64..9_000), words(), option::of(ids()))
+        .prop_map(|(nonconformity, producer_name, code, reason, survey_record_id)| ProducerDecision {
+            nonconformity,
+            producer_name,
+            credit_code: code.map(examples::credit_code),
+            reason,
+            survey_record_id,
+        })
+        .boxed()
+}
+
 /// Any content of any kind.
 pub(super) fn content() -> BoxedStrategy<Content> {
     let matter = prop_oneof![
@@ -305,6 +318,7 @@ pub(super) fn content() -> BoxedStrategy<Content> {
         notice().prop_map(|matter| Matter::UrgentNotice(Box::new(matter))),
         reply(),
         sampling(),
+        decision().prop_map(|matter| Matter::ProducerDecision(Box::new(matter))),
     ];
     (matter, option::of(words())).prop_map(|(matter, withdrawal)| Content { matter, withdrawal }).boxed()
 }
