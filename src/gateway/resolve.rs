@@ -32,6 +32,7 @@ use crate::{
         life_cycle::Authority,
         names::strict_key,
         records::{Content, Kind, Matter, Nonconformity, Party, ProducerDecision},
+        regions::Region,
         resolution::{NameCandidate, SurveyRow, candidates},
         screening::AnswerBasis,
     },
@@ -217,7 +218,7 @@ impl ResolveDesk {
         let evidence = EvidenceDraft {
             request_id: caller.request_id.clone(),
             subjects: vec![id.to_string(), record_id.to_string()],
-            ..EvidenceDraft::new(ActKind::Administer, caller.actor(), caller.method)
+            ..EvidenceDraft::new(ActKind::Publish, caller.actor(), caller.method)
         };
         let change = Change::Publish(Box::new(Publish {
             publisher,
@@ -326,20 +327,20 @@ impl ResolveDesk {
             let read = self.reader.store.list(&query, page.moment.position, page.after, MAX_PAGE).await?;
             let last = read.len() < MAX_PAGE;
             let standings = self.reader.standings(&read.iter().collect::<Vec<_>>(), page.moment.position).await?;
+            stands.by_record.extend(standings.by_record);
+            stands.decisions.extend(standings.decisions);
             for stored in read {
                 if found.len() >= size {
                     return Ok((found, stands, Some(page)));
                 }
                 page.after = stored.position;
-                let region = stored.attributes.region.map(|region| region.code()).unwrap_or_default();
-                let settled = standings.decision(&stored.record_id).is_some_and(|one| one.is_about(&stored.attributes.name_key));
+                let region = stored.attributes.region.map(Region::code).unwrap_or_default();
+                let settled = stands.decision(&stored.record_id).is_some_and(|one| one.is_about(&stored.attributes.name_key));
                 let wanted = region.starts_with(&waiting.region_prefix) && (waiting.include_decided || !settled);
-                if wanted && rights.admit(&stored, standings.by_record.get(&stored.record_id)) {
+                if wanted && rights.admit(&stored, stands.by_record.get(&stored.record_id)) {
                     found.push(self.reader.file(stored)?);
                 }
             }
-            stands.by_record.extend(standings.by_record);
-            stands.decisions.extend(standings.decisions);
             if last {
                 return Ok((found, stands, None));
             }

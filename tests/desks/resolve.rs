@@ -101,7 +101,7 @@ async fn an_ambiguous_name_waits_with_its_candidates_until_it_is_decided() {
         house.decide(&operator("amr-330000"), &deciding("amr-330000/n", Decided::Is(two), 0)).await.expect("decided");
     assert_eq!(position, 4);
     let entry = house.evidence(evidence.expect("an entry")).await;
-    assert_eq!((entry.kind, entry.operator.as_str()), (ActKind::Administer, "li"));
+    assert_eq!((entry.kind, entry.operator.as_str()), (ActKind::Publish, "li"));
     assert_eq!(entry.subjects[0], "amr-330000/n");
     assert_eq!((entry.positions[0].first, entry.positions[0].last), (4, 4));
     assert!(waiting(&house, false).await.is_empty());
