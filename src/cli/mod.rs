@@ -21,11 +21,14 @@ mod evidence;
 pub mod evidence_folder;
 mod failure;
 pub mod house;
+mod lists;
 mod notice;
 pub mod output;
 mod publish;
+mod publish_column;
 mod pull;
 mod read;
+mod replace;
 mod reply;
 mod sampling;
 mod screen;
@@ -124,6 +127,10 @@ pub enum Command {
     Read(Box<read::Arguments>),
     /// 按统一社会信用代码查询企业档案 · Read the files of enterprises by credit code.
     Pull(pull::Arguments),
+    /// 两份名单：导出与验证 · Both lists: export and verify.
+    Lists(lists::Arguments),
+    /// 生成不合格产品公示栏（静态网页） · Write the public column as static pages.
+    PublishColumn(publish_column::Arguments),
     /// 审单：比对两份名单 · Screen an export declaration.
     Screen(screen::Arguments),
     /// 报送抽查汇总 · Publish the numbers of a sampling campaign.
@@ -160,6 +167,8 @@ impl Command {
             Self::DeadLetters(arguments) => dead_letters::run(arguments, context).await,
             Self::Read(arguments) => read::run(*arguments, context).await,
             Self::Pull(arguments) => pull::run(arguments, context).await,
+            Self::Lists(arguments) => lists::run(arguments, context).await,
+            Self::PublishColumn(arguments) => Box::pin(publish_column::run(arguments, context)).await,
             Self::Screen(arguments) => screen::run(arguments, context).await,
             Self::Sampling(arguments) => sampling::run(arguments, context).await,
             Self::Stats(arguments) => stats::run(arguments, context).await,

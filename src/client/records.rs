@@ -5,8 +5,9 @@ use super::{
     connection::{LARGEST_MESSAGE, unary},
 };
 use crate::proto::{
-    BatchGetEnterprisesRequest, BatchGetEnterprisesResponse, GetEnterpriseRequest, GetEnterpriseResponse, GetRecordRequest,
-    GetRecordResponse, ListRecordsRequest, ListRecordsResponse, record_service_client::RecordServiceClient,
+    BatchGetEnterprisesRequest, BatchGetEnterprisesResponse, ExportListRequest, GetEnterpriseRequest, GetEnterpriseResponse,
+    GetRecordRequest, GetRecordResponse, ListHeader, ListRecordsRequest, ListRecordsResponse, export_list_response::Part,
+    record_service_client::RecordServiceClient,
 };
 
 /// Reads enterprises and records. Every answer is a disclosure and stands in the evidence log: nothing is repeated by itself.
@@ -45,6 +46,39 @@ impl Records {
     /// See [`ClientError`].
     pub async fn record(&self, request: GetRecordRequest) -> Result<GetRecordResponse, ClientError> {
         self.connection.answer(self.service.clone().get_record(unary(request)).await).await
+    }
+
+    /// One of the lists of export control, whole: its header, and its rows. `received` hears how many rows there are so far. Nothing of
+    /// it is verified here.
+    ///
+    /// # Errors
+    /// See [`ClientError`]; when the stream ends before all rows have come.
+    pub async fn list_snapshot(
+        &self,
+        request: ExportListRequest,
+        mut received: impl FnMut(u64),
+    ) -> Result<(ListHeader, Vec<Vec<String>>), ClientError> {
+        // However large it is: the usual deadline would cut it off.
+        let mut stream = self.connection.answer(self.service.clone().export_list(request).await).await?;
+        let (mut header, mut rows) = (None, Vec::new());
+        loop {
+            let message = match stream.message().await {
+                Ok(message) => message,
+                Err(status) => return Err(self.connection.understand(&status).await),
+            };
+            match message.and_then(|message| message.part) {
+                Some(Part::Header(first)) => header = Some(first),
+                Some(Part::Rows(more)) => {
+                    rows.extend(more.rows.into_iter().map(|row| row.cells));
+                    received(rows.len() as u64);
+                }
+                None => break,
+            }
+        }
+        match header {
+            Some(header) if header.row_count == rows.len() as u64 => Ok((header, rows)),
+            _ => Err(ClientError::Broken("the list ended before all of its rows had come".to_owned())),
+        }
     }
 
     /// A page of records.

@@ -198,7 +198,7 @@ fn names(records: &[(Filed, bool)]) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(in crate::domain) mod tests {
     use super::*;
     use crate::domain::{
         attributes::attributes_of,
@@ -207,7 +207,7 @@ mod tests {
         records::{TrackChange, TrackStep, examples},
     };
 
-    fn filed(position: Position, matter: Matter) -> Filed {
+    pub(in crate::domain) fn filed(position: Position, matter: Matter) -> Filed {
         let content = Content { matter, withdrawal: None };
         let sections = Sections { open: SealedSection { content: bytes::Bytes::new(), salt: [0; 16] }, restricted: None };
         let stored = StoredRecord {

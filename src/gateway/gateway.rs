@@ -12,6 +12,7 @@ use super::{
     disclosure::DisclosureLog,
     docket::DocketDesk,
     evidence::EvidenceDesk,
+    lists::ListDesk,
     policy::Policy,
     pull::PullDesk,
     read::ReadDesk,
@@ -76,6 +77,8 @@ pub struct Gateway {
     pub(super) unary: UnarySessions,
     /// Looking up.
     pub pull: PullDesk,
+    /// Both lists, whole.
+    pub lists: ListDesk,
     /// Resolving producers named without a code.
     pub resolve: ResolveDesk,
     /// Reading by position.
@@ -115,6 +118,7 @@ impl Gateway {
             ),
             docket: DocketDesk::new(reader.clone(), committer.clone(), policy.clone()),
             pull: PullDesk::new(reader.clone(), committer.clone()),
+            lists: ListDesk::new(reader.clone(), committer.clone(), signer.clone(), screening.clone()),
             resolve: ResolveDesk::new(reader.clone(), committer.clone()),
             screening: ScreeningDesk::new(reader, committer.clone(), screening),
             evidence: EvidenceDesk::new(store.clone(), committer.clone(), signer),

@@ -12,6 +12,7 @@ pub mod freshness;
 #[expect(clippy::module_inception, reason = "the thing that the room is named after")]
 mod gateway;
 pub mod list;
+pub mod lists;
 pub mod moment;
 pub mod pages;
 mod paging;

@@ -44,7 +44,7 @@ const AUDIT: Access = Access::Operator(OperatorRole::Audit);
 const OPERATE: Access = Access::Operator(OperatorRole::Operate);
 
 /// The table, by name in ascending order.
-pub static METHODS: [Method; 36] = [
+pub static METHODS: [Method; 37] = [
     row("grpc.health.v1.Health/Check", Access::AnyCertificate, Shape::Unary),
     row("grpc.health.v1.Health/Watch", Access::AnyCertificate, Shape::Streaming),
     row("grpc.reflection.v1.ServerReflection/ServerReflectionInfo", Access::AnyCertificate, Shape::Streaming),
@@ -77,6 +77,7 @@ pub static METHODS: [Method; 36] = [
     row("tongbao.v1.PublishService/Publish", Access::System, Shape::Unary),
     row("tongbao.v1.PublishService/PublishStream", Access::System, Shape::Streaming),
     row("tongbao.v1.RecordService/BatchGetEnterprises", Access::System, Shape::Unary),
+    row("tongbao.v1.RecordService/ExportList", Access::System, Shape::Streaming),
     row("tongbao.v1.RecordService/GetEnterprise", Access::System, Shape::Unary),
     row("tongbao.v1.RecordService/GetRecord", Access::System, Shape::Unary),
     row("tongbao.v1.RecordService/ListRecords", Access::System, Shape::Unary),

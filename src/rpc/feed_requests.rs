@@ -6,7 +6,11 @@ use crate::{
         ids::Position,
         regions::Region,
     },
-    gateway::{Refused, feeds::FeedOverview, subscribe::AttachRequest},
+    gateway::{
+        Refused,
+        feeds::{CompletenessOverview, FeedOverview},
+        subscribe::AttachRequest,
+    },
     proto::{self, settlement as said},
 };
 
@@ -135,6 +139,16 @@ fn settlement(index: usize, item: &proto::Settlement) -> Result<Settlement, Refu
     Ok(Settlement { position: item.position, token: Token { epoch: token.epoch, send_number: token.send_number }, verb })
 }
 
+/// How far one publisher attested a feed for one region.
+pub(super) fn completeness(entry: &CompletenessOverview) -> proto::Completeness {
+    proto::Completeness {
+        publisher: entry.publisher.to_string(),
+        region: entry.region.map(Region::code).unwrap_or_default(),
+        complete_to_us: entry.complete_to,
+        stale: entry.stale,
+    }
+}
+
 /// The feeds that a caller may read.
 pub(super) fn feeds(feeds: &[FeedOverview]) -> proto::ListFeedsResponse {
     let feeds = feeds
@@ -142,16 +156,7 @@ pub(super) fn feeds(feeds: &[FeedOverview]) -> proto::ListFeedsResponse {
         .map(|overview| proto::Feed {
             name: overview.feed.name().to_owned(),
             kinds: overview.feed.kinds().iter().map(|kind| i32::from(kind.number())).collect(),
-            completeness: overview
-                .completeness
-                .iter()
-                .map(|entry| proto::Completeness {
-                    publisher: entry.publisher.to_string(),
-                    region: entry.region.map(Region::code).unwrap_or_default(),
-                    complete_to_us: entry.complete_to,
-                    stale: entry.stale,
-                })
-                .collect(),
+            completeness: overview.completeness.iter().map(completeness).collect(),
             freshness_limit_seconds: overview.freshness_limit_seconds,
         })
         .collect();

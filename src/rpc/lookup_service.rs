@@ -7,20 +7,21 @@ use tonic::{Request, Response, Status};
 use super::{
     answer::answer,
     asking::{asking, credit_code, patience, record_id},
-    caller,
+    caller, list_stream,
     publish_service::unknown_feed,
 };
 use crate::{
     domain::{
         feeds::Feed,
         ids::ParticipantId,
-        records::Kind,
+        lists::ListName,
+        records::{Kind, Token as _},
         violation::{Findings, Text},
     },
     gateway::{Caller, Gateway, Refused, list::Listing},
     proto::{
-        BatchGetEnterprisesRequest, BatchGetEnterprisesResponse, GetEnterpriseRequest, GetEnterpriseResponse, GetRecordRequest,
-        GetRecordResponse, ListRecordsRequest, ListRecordsResponse, record_service_server::RecordService,
+        BatchGetEnterprisesRequest, BatchGetEnterprisesResponse, ExportListRequest, GetEnterpriseRequest, GetEnterpriseResponse,
+        GetRecordRequest, GetRecordResponse, ListRecordsRequest, ListRecordsResponse, record_service_server::RecordService,
     },
     wire,
 };
@@ -86,6 +87,20 @@ impl LookupDoor {
         })
     }
 
+    async fn list(&self, caller: &Caller, request: ExportListRequest, patience: Duration) -> Result<list_stream::Parts, Refused> {
+        let list = ListName::parse(&request.list).ok_or_else(|| {
+            let list: String = request.list.chars().take(40).collect();
+            Refused::field(
+                "list",
+                "UNKNOWN_LIST",
+                format!("没有名为“{list}”的名单；应为 deny 或 allow"),
+                format!("there is no list `{list}`: deny or allow"),
+            )
+        })?;
+        let asking = asking(patience, request.as_of, request.min_position, request.purpose);
+        Ok(list_stream::parts(self.gateway.lists.export(caller, list, &asking).await?))
+    }
+
     async fn records(
         &self,
         caller: &Caller,
@@ -105,6 +120,14 @@ impl LookupDoor {
 
 #[tonic::async_trait]
 impl RecordService for LookupDoor {
+    type ExportListStream = list_stream::Parts;
+
+    async fn export_list(&self, request: Request<ExportListRequest>) -> Result<Response<Self::ExportListStream>, Status> {
+        let (caller, patience) = (caller(&request)?, patience(&request));
+        let result = self.list(&caller, request.into_inner(), patience).await;
+        answer(&self.gateway, &caller, result)
+    }
+
     async fn get_enterprise(&self, request: Request<GetEnterpriseRequest>) -> Result<Response<GetEnterpriseResponse>, Status> {
         let (caller, patience) = (caller(&request)?, patience(&request));
         let result = self.enterprise(&caller, request.into_inner(), patience).await;

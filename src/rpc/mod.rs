@@ -23,6 +23,7 @@ mod feed_stream;
 mod guard;
 mod identity;
 mod limits;
+mod list_stream;
 mod listener;
 mod lookup_service;
 mod publish_service;

@@ -9,6 +9,7 @@ use crate::domain::{
     attributes::Attributes,
     credit_code::CreditCode,
     delivery::{Attempt, Consumer, Ended, Filter, OnDeadLetter, Ordering, RetryPolicy, StartAt, SubscriptionSpec},
+    digest::unhex,
     draft::{MatchedKey, Provenance, Resolution},
     feeds::Feed,
     ids::{Micros, Position, RecordId},
@@ -124,12 +125,6 @@ impl Stored for Provenance {
     fn from_form(form: ProvenanceForm) -> Option<Self> {
         Some(Self { file_name: form.file, file_digest: unhex(&form.digest)?, sheet: form.sheet, row: form.row })
     }
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    if rest.is_empty() { pairs.iter().map(byte).collect() } else { None }
 }
 
 #[derive(Serialize, Deserialize)]

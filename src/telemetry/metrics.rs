@@ -29,6 +29,14 @@ struct DutyLabels {
     step: &'static str,
 }
 
+/// Labels of an attestation.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AttestationLabels {
+    feed: &'static str,
+    publisher: String,
+    region: String,
+}
+
 /// A gauge of seconds or days.
 type FloatGauge = Gauge<f64, AtomicU64>;
 
@@ -38,6 +46,7 @@ pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     refusals: Family<ReasonLabels, Counter>,
     turned_away: Family<ReasonLabels, Counter>,
+    attestation_age: Family<AttestationLabels, FloatGauge>,
     /// Connections open now.
     pub connections: Gauge,
     /// Connections whose handshake succeeded.
@@ -85,6 +94,7 @@ impl Metrics {
             requests: Family::default(),
             refusals: Family::default(),
             turned_away: Family::default(),
+            attestation_age: Family::default(),
             connections: Gauge::default(),
             connections_accepted: Counter::default(),
             connections_withdrawn: Counter::default(),
@@ -132,6 +142,12 @@ impl Metrics {
         registry.register("commits", "Groups committed", self.commits.clone());
         registry.register("acts", "Acts committed", self.acts.clone());
         registry.register_with_unit("commit_duration", "Time of a commit", Unit::Seconds, self.commit_seconds.clone());
+        registry.register_with_unit(
+            "attestation_age",
+            "Age of the time to which a feed is attested complete, by publisher and region; not a number = never attested",
+            Unit::Seconds,
+            self.attestation_age.clone(),
+        );
         registry.register("head_position", "Last position of the ledger", self.head_position.clone());
         registry.register("evidence_size", "Entries of the evidence log", self.evidence_size.clone());
     }
@@ -164,6 +180,17 @@ impl Metrics {
     /// Requests of a method that ended with a code.
     pub fn requests_of(&self, method: &'static str, code: &'static str) -> u64 {
         self.requests.get_or_create(&RequestLabels { method, code }).get()
+    }
+
+    /// Shows how old an attestation is; `None` = there never was one. `region`: `-` = nationwide.
+    pub fn attested(&self, feed: &'static str, publisher: &str, region: &str, age_seconds: Option<f64>) {
+        let labels = AttestationLabels { feed, publisher: publisher.to_owned(), region: region.to_owned() };
+        self.attestation_age.get_or_create(&labels).set(age_seconds.unwrap_or(f64::NAN));
+    }
+
+    /// Forgets all ages: what is shown next is all there is.
+    pub fn forget_attestations(&self) {
+        self.attestation_age.clear();
     }
 
     /// Counts a request refused at the door.
@@ -208,12 +235,13 @@ mod tests {
         metrics.request("m", "OK");
         metrics.refusal("R");
         metrics.turned_away("R");
+        metrics.attested("failed-products", "amr-330000", "330000", Some(60.0));
         metrics.steps("rectify", 1, 1, 70);
         metrics.subscriptions.show_example();
         let page = include_str!("../../docs/operations.md");
         let text = metrics.render();
         let names: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
-        assert_eq!(names.len(), 34, "{names:?}");
+        assert_eq!(names.len(), 35, "{names:?}");
         for name in names {
             assert!(page.contains(&format!("`{name}`")), "{name} is not in docs/operations.md");
         }

@@ -1,12 +1,12 @@
 //! Answers of lookups on their way out.
 
-use super::envelope;
+use super::{envelope, reading};
 use crate::{
     domain::{
         enterprise_file::{EnterpriseFile, NonconformityStatus, Shown},
         flow::Flow,
         records::Token as _,
-        screening::AnswerBasis,
+        screening::{AnswerBasis, RegimeRow},
     },
     proto,
 };
@@ -20,6 +20,11 @@ pub fn basis(basis: &AnswerBasis) -> proto::AnswerBasis {
         evidence_index: basis.evidence_index,
         purpose_salt: basis.purpose_salt.map(|salt| salt.to_vec().into()).unwrap_or_default(),
     }
+}
+
+/// Days on which a regime is in force.
+pub fn regime(row: &RegimeRow) -> proto::RegimePeriod {
+    proto::RegimePeriod { valid_from: Some(reading::write_date(row.valid_from)), valid_to: row.valid_to.map(reading::write_date) }
 }
 
 /// A record as its reader may see it.

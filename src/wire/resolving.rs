@@ -7,6 +7,7 @@ use crate::{
         enterprise_file::{Filed, NonconformityStatus},
         ids::RecordId,
         records::{Content, Matter, Nonconformity, Token as _},
+        regions::Region,
         resolution::NameCandidate,
     },
     proto,
@@ -39,7 +40,7 @@ fn candidate(candidate: &NameCandidate) -> proto::NameCandidate {
     proto::NameCandidate {
         credit_code: candidate.credit_code.to_string(),
         name: candidate.name.clone(),
-        region: candidate.region.map(|region| region.code()).unwrap_or_default(),
+        region: candidate.region.map(Region::code).unwrap_or_default(),
         ground: candidate.ground.token().to_owned(),
         ground_zh: candidate.ground.name_zh().to_owned(),
         region_contradicts: candidate.region_contradicts,

@@ -17,7 +17,7 @@ use tongbao::{
         attributes::{attributes_of, subjects_of},
         digest::Digest,
         draft::{Codec, DamagedBytes, Draft, SealedSection, Sections},
-        evidence::{ActKind, Actor, Entry, EvidenceDraft, read_entry},
+        evidence::{ActKind, Actor, CheckpointSigner, Entry, EvidenceDraft, read_entry},
         feeds::Feed,
         grants::{FeedPolicy, Participant, ParticipantRole, Register},
         ids::{Micros, ParticipantId, Position, RecordId, SystemId},
@@ -32,6 +32,7 @@ use tongbao::{
         Caller, Refused,
         committer::{Bounds, Committer},
         docket::DocketDesk,
+        lists::ListDesk,
         moment::Asking,
         policy::Policy,
         pull::PullDesk,
@@ -93,6 +94,7 @@ impl Codec for Shelf {
 pub struct House {
     pub pull: PullDesk,
     pub resolve: ResolveDesk,
+    pub lists: ListDesk,
     pub screening: ScreeningDesk,
     pub docket: DocketDesk,
     pub committer: Committer,
@@ -161,10 +163,12 @@ impl House {
             world,
         };
         let policy = Arc::new(ArcSwap::from_pointee(ScreeningPolicy::default()));
+        let signer = Arc::new(CheckpointSigner::from_seed("tongbao/00ff", &[7; 32]).expect("a key"));
         Self {
             docket: DocketDesk::new(reader.clone(), committer.clone(), Arc::default()),
             pull: PullDesk::new(reader.clone(), committer.clone()),
             resolve: ResolveDesk::new(reader.clone(), committer.clone()),
+            lists: ListDesk::new(reader.clone(), committer.clone(), signer, policy.clone()),
             screening: ScreeningDesk::new(reader.clone(), committer.clone(), policy.clone()),
             committer,
             store,

@@ -2,6 +2,7 @@
 
 mod docket;
 mod house;
+mod lists;
 mod pull;
 mod resolve;
 mod screen;

@@ -126,7 +126,7 @@ async fn what_is_decided_counts_from_its_position_on_and_never_before() {
     assert_eq!(file_positions(&house, 10, AsOf::Position(3)).await, [2]);
     // The order key never moves.
     let record = house.pull.record(&caller("gacc"), &id("amr-330000/n"), None, &asking()).await.expect("a record");
-    assert_eq!(record.record.stored.order_key.0, format!("amr-330000/{NAME}"));
+    assert_eq!(*record.record.stored.order_key.0, *format!("amr-330000/{NAME}"));
     let decision = house.pull.record(&caller("gacc"), &id("amr-330000/n"), None, &asking()).await.expect("a record");
     assert_eq!(decision.record.stored.position, 3, "the nonconformity stays as its publisher wrote it");
 }

@@ -197,14 +197,13 @@ async fn show(arguments: Show, context: &Context) -> Result<(), Failure> {
 async fn decide(record: String, decision: Decision, reason: String, seen: Option<u64>, context: &Context) -> Result<(), Failure> {
     let (connection, context) = connect(context)?;
     let desk = Administration::new(&connection);
-    let seen_position = match seen {
-        Some(seen) => seen,
-        None => {
-            let request =
-                GetProducerRequest { record_id: record.clone(), purpose: PURPOSE.to_owned(), ..GetProducerRequest::default() };
-            let stands = desk.producer(request).await?.producer.and_then(|producer| producer.decision);
-            stands.map_or(0, |decision| decision.position)
-        }
+    let seen_position = if let Some(seen) = seen {
+        seen
+    } else {
+        let request =
+            GetProducerRequest { record_id: record.clone(), purpose: PURPOSE.to_owned(), ..GetProducerRequest::default() };
+        let stands = desk.producer(request).await?.producer.and_then(|producer| producer.decision);
+        stands.map_or(0, |decision| decision.position)
     };
     let request = DecideProducerRequest { record_id: record, decision: Some(decision), reason, seen_position };
     let answer = desk.decide(request).await?;

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    domain::{delivery::SubscriptionKey, docket::Duty, records::Token as _},
+    domain::{delivery::SubscriptionKey, docket::Duty, records::Token as _, regions::Region},
     gateway::{Gateway, committer::Committer},
     store::Store,
     telemetry::{Metrics, REASONS},
@@ -43,6 +43,7 @@ pub(super) async fn measure(
             metrics.evidence_size.set(gauge(head.evidence_size));
         }
         measure_docket(&gateway, &metrics).await;
+        measure_attestations(&gateway, &metrics).await;
         measure_subscriptions(&gateway, &metrics, &mut shown).await;
     }
 }
@@ -59,6 +60,20 @@ async fn measure_docket(gateway: &Gateway, metrics: &Metrics) {
             None => (0, 0, 0),
         };
         metrics.steps(duty.token(), open, overdue, age);
+    }
+}
+
+/// Shows how old each attestation is. When they cannot be read, what was shown stands.
+async fn measure_attestations(gateway: &Gateway, metrics: &Metrics) {
+    let Ok(feeds) = gateway.attested().await else { return };
+    let now = gateway.world.clock.now();
+    metrics.forget_attestations();
+    for (feed, attested) in &feeds {
+        for one in attested {
+            let region = one.region.map_or_else(|| "-".to_owned(), Region::code);
+            let age = (one.complete_to > 0).then(|| now.saturating_sub(one.complete_to) as f64 / 1_000_000.0);
+            metrics.attested(feed.name(), one.publisher.as_str(), &region, age);
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
     cli::{
         Context, Exit, Failure,
         output::{json_of, record_line},
+        replace::{put, sync},
     },
     client::{Settle, Taken},
     domain::violation::Lang,
@@ -142,16 +143,9 @@ fn file_name(delivery: &Delivery) -> String {
 /// Each file: written beside, synced, renamed; then the folder is synced once. A crash leaves whole files or none.
 fn write_all(folder: &Path, files: &[(String, String)]) -> Result<(), Failure> {
     for (name, text) in files {
-        let beside = folder.join(format!(".{name}.part"));
-        std::fs::File::create(&beside)
-            .and_then(|mut file| {
-                file.write_all(text.as_bytes())?;
-                file.sync_all()
-            })
-            .and_then(|()| std::fs::rename(&beside, folder.join(name)))
-            .map_err(|error| unwritable(folder, &error))?;
+        put(folder, name, text.as_bytes()).map_err(|error| unwritable(folder, &error))?;
     }
-    std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| unwritable(folder, &error))
+    sync(folder).map_err(|error| unwritable(folder, &error))
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Failure {

@@ -91,6 +91,20 @@ impl CheckpointSigner {
         self.0.verifier()
     }
 
+    /// Signs a statement about what was handed out. Its first line names its form, so that it can never be taken for a checkpoint,
+    /// whose first line is the name of the log.
+    ///
+    /// # Errors
+    /// When the text cannot be a note's, begins as a checkpoint does, or the cryptography fails.
+    pub fn sign_statement(&self, text: &str) -> Result<SignedNote, NoteError> {
+        if text.lines().next().is_none_or(|line| line == self.origin()) {
+            return Err(NoteError::Malformed("a statement does not begin as a checkpoint does"));
+        }
+        let mut note = SignedNote::new(text.to_owned())?;
+        self.0.sign(&mut note)?;
+        Ok(note)
+    }
+
     /// Signs the head of the log.
     ///
     /// # Errors

@@ -34,6 +34,12 @@ impl Regimes {
         Self { rows, version }
     }
 
+    /// The rows.
+    #[must_use]
+    pub fn rows(&self) -> &[RegimeRow] {
+        &self.rows
+    }
+
     /// True when announcement 12 is in force on that day.
     #[must_use]
     pub fn in_force(&self, day: CivilDate) -> bool {
