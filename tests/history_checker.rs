@@ -2,7 +2,7 @@
 
 mod history;
 
-use history::{Asked, Event, Ledger, Place, Placed, Said, Sent, Stand, Token, check};
+use history::{Asked, Event, Ledger, Place, Placed, Said, Sent, Sought, Stand, Token, check};
 use tongbao::proto::SettleResult::{self, Ok, OutOfOrder, Retryable, Stale};
 
 const MAX_ATTEMPTS: u32 = 3;
@@ -298,4 +298,68 @@ fn what_the_store_could_not_take_may_be_done_or_not() {
     let begin = history([published(&[1]), vec![sent(1, 1, (1, 1)), asked(1, (1, 1), Said::Ack), answered((1, 1), Retryable)]]);
     holds(&begin, &ledger(1));
     holds(&history([begin, settled(1, (1, 1), Said::Ack).to_vec()]), &ledger(1));
+}
+
+fn sought(to: u64, epoch: u64) -> Event {
+    Event::Sought(Sought { to, epoch })
+}
+
+#[test]
+fn a_position_sent_again_after_a_confirmed_settle_without_a_seek() {
+    let settled_then = |after: Vec<Event>| history([published(&[1, 2]), acknowledged(1, (1, 1)), acknowledged(2, (1, 2)), after]);
+    let again = || acknowledged(2, (2, 1));
+    holds(&settled_then([again(), vec![sought(1, 2)]].concat()), &ledger(2));
+    fails(&settled_then(again()), &ledger(2), "2 came again (attempt 1) after it was confirmed Acked");
+    // A seek that does not reach back to it excuses nothing, nor does one that was made later.
+    fails(
+        &settled_then([again(), vec![sought(2, 2)]].concat()),
+        &ledger(2),
+        "2 came again (attempt 1) after it was confirmed Passed",
+    );
+    fails(
+        &settled_then([again(), vec![sought(1, 3)]].concat()),
+        &ledger(2),
+        "2 came again (attempt 1) after it was confirmed Acked",
+    );
+    // Once each: the same seek does not excuse it twice.
+    let twice = [again(), acknowledged(2, (3, 1)), vec![sought(1, 2)]].concat();
+    fails(&settled_then(twice), &ledger(2), "2 came again (attempt 1) after it was confirmed Acked");
+}
+
+#[test]
+fn a_seek() {
+    // What it goes back over is owed, from the first attempt; what it passes over is not.
+    let back = || history([published(&[1, 2]), acknowledged(1, (1, 1)), vec![sent(2, 1, (1, 2)), sought(1, 2)]]);
+    let retried = || history([published(&[1]), vec![sent(1, 1, (1, 1))], settled(1, (1, 1), Said::Retry).to_vec()]);
+    fails(&back(), &ledger(2), "2 stands Done; what was confirmed: Void");
+    holds(&back(), &stands(ledger(2), 2, Stand::ToCome));
+    holds(&[retried(), vec![sought(1, 2)]].concat(), &ledger(1));
+    holds(&[retried(), acknowledged(1, (2, 1)), vec![sought(0, 2)]].concat(), &ledger(1));
+    let counted = [retried(), vec![sent(1, 2, (2, 1)), sought(0, 2)]].concat();
+    fails(&counted, &ledger(1), "1 came as attempt 2, it is 1 (at most 1)");
+
+    // Dead letters stay dead, whatever is sought.
+    let dead = || history([published(&[1]), vec![sent(1, 1, (1, 1))], settled(1, (1, 1), Said::Reject).to_vec()]);
+    holds(&[dead(), vec![sought(0, 2)]].concat(), &stands(ledger(1), 1, Stand::Dead));
+    fails(&[dead(), acknowledged(1, (2, 1)), vec![sought(0, 2)]].concat(), &ledger(1), "after it was confirmed Dead");
+    // So does one that may be dead, however often.
+    let unanswered = || history([published(&[1]), vec![sent(1, 1, (1, 1)), asked(1, (1, 1), Said::Reject)]]);
+    for stand in [Stand::Dead, Stand::Done] {
+        holds(&[unanswered(), vec![sought(1, 2), sought(1, 3)]].concat(), &stands(ledger(1), 1, stand));
+    }
+    // One that was put back and not delivered is forgotten with what waits, or comes again as any other.
+    let redrive = || vec![Event::RedriveAsked(vec![1]), Event::Redriven { positions: vec![1], count: 1 }];
+    holds(&[dead(), redrive(), vec![sought(1, 2)]].concat(), &ledger(1));
+    holds(&[dead(), redrive(), acknowledged(1, (2, 1)), vec![sought(0, 2)]].concat(), &ledger(1));
+    fails(&[dead(), redrive(), vec![sought(0, 2)]].concat(), &stands(ledger(1), 1, Stand::Dead), "stands Dead");
+
+    // Order holds after it as before.
+    let both = || history([published(&[1, 2]), acknowledged(1, (1, 1)), acknowledged(2, (1, 2))]);
+    holds(&[both(), acknowledged(1, (2, 1)), acknowledged(2, (2, 2)), vec![sought(0, 2)]].concat(), &pair());
+    let reordered = [both(), acknowledged(2, (2, 1)), acknowledged(1, (2, 2)), vec![sought(0, 2)]].concat();
+    fails(&reordered, &pair(), "2 was delivered ahead of 1");
+
+    let answered = || history([published(&[1]), acknowledged(1, (1, 1)), vec![Event::SeekAnswered { to: 1 }]]);
+    holds(&[answered(), vec![sought(1, 2)]].concat(), &ledger(1));
+    fails(&answered(), &ledger(1), "a seek to 1 was answered, and the evidence has none");
 }

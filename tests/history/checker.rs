@@ -1,11 +1,11 @@
 //! Goes through the events and names what must not be.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use tongbao::proto::SettleResult;
 
 use super::{
-    events::{Asked, Event, Placed, Said, Sent, Token},
+    events::{Asked, Event, Placed, Said, Sent, Sought, Token},
     ledger::{Ledger, Place},
     track::{Fate, Track},
 };
@@ -20,6 +20,7 @@ pub struct Counts {
     pub retries: usize,
     pub rejects: usize,
     pub redriven: u64,
+    pub seeks: usize,
     /// Items that were settled and never answered.
     pub unknown: usize,
 }
@@ -27,6 +28,7 @@ pub struct Counts {
 /// Everything that is wrong with a history whose ledger stands so at last, one line each.
 pub fn check(events: &[Event], ledger: &Ledger, max_attempts: u32) -> (Vec<String>, Counts) {
     let mut checker = Checker::new(ledger, max_attempts);
+    checker.seeks_of(events);
     for event in events {
         checker.event(event);
     }
@@ -45,6 +47,8 @@ struct Checker<'a> {
     /// Every token and the position it was for.
     tokens: HashMap<Token, u64>,
     requests: HashMap<u64, Vec<Asked>>,
+    /// Seeks that no delivery has shown yet, by epoch.
+    seeks: VecDeque<Sought>,
     wrong: Vec<String>,
     counts: Counts,
 }
@@ -68,8 +72,48 @@ impl<'a> Checker<'a> {
             placed: BTreeMap::new(),
             tokens: HashMap::new(),
             requests: HashMap::new(),
+            seeks: VecDeque::new(),
             wrong,
             counts: Counts::default(),
+        }
+    }
+
+    /// All seeks that were made, and that each which was answered is among them.
+    fn seeks_of(&mut self, events: &[Event]) {
+        let mut made: Vec<Sought> = Vec::new();
+        let mut answered: Vec<u64> = Vec::new();
+        for event in events {
+            match event {
+                Event::Sought(sought) => made.push(*sought),
+                Event::SeekAnswered { to } => answered.push(*to),
+                _ => {}
+            }
+        }
+        made.sort_by_key(|sought| sought.epoch);
+        self.counts.seeks = made.len();
+        let mut left: Vec<u64> = made.iter().map(|sought| sought.to).collect();
+        for to in answered {
+            match left.iter().position(|made| *made == to) {
+                Some(at) => drop(left.swap_remove(at)),
+                None => self.wrong.push(format!("a seek to {to} was answered, and the evidence has none")),
+            }
+        }
+        self.seeks = made.into();
+    }
+
+    /// Something was sent under this epoch: the seeks up to it were made before.
+    fn reached(&mut self, epoch: u64) {
+        while let Some(Sought { to, .. }) = self.seeks.pop_front_if(|sought| sought.epoch <= epoch) {
+            for (position, track) in &mut self.tracks {
+                track.sought(*position > to, self.max_attempts);
+                let place = self.ledger[position];
+                let open = self.open.entry(&place.order_key).or_default();
+                if track.is_over() {
+                    open.remove(position)
+                } else {
+                    open.insert(*position)
+                };
+            }
         }
     }
 
@@ -78,7 +122,7 @@ impl<'a> Checker<'a> {
             Event::PublishAsked(ids) => self.asked.extend(ids.iter().cloned()),
             Event::Published(records) => records.iter().for_each(|record| self.published(record)),
             Event::Opened => self.tracks.values_mut().for_each(Track::void),
-            Event::Resumed => {}
+            Event::Resumed | Event::SeekAnswered { .. } | Event::Sought(_) => {}
             Event::BrokeOff => self.tracks.values_mut().for_each(Track::broke_off),
             Event::Delivered(sent) => self.delivered(sent),
             Event::LeaseLost { position, token, expired } => {
@@ -99,7 +143,7 @@ impl<'a> Checker<'a> {
             Event::RedriveAsked(positions) => {
                 for position in positions {
                     if let Some(track) = self.tracks.get_mut(position) {
-                        track.redrive_asked = true;
+                        track.ask_back();
                     }
                 }
             }
@@ -121,6 +165,7 @@ impl<'a> Checker<'a> {
 
     fn delivered(&mut self, sent: &Sent) {
         self.counts.deliveries += 1;
+        self.reached(sent.token.0);
         let position = sent.position;
         let Some(place) = self.ledger.get(&position).copied().filter(|place| place.record_id == sent.record_id) else {
             self.wrong.push(format!("{} was delivered as {position}, where it does not stand", sent.record_id));
@@ -207,6 +252,7 @@ impl<'a> Checker<'a> {
     }
 
     fn end(mut self) -> (Vec<String>, Counts) {
+        self.reached(u64::MAX);
         for (position, place) in &self.ledger {
             if !self.asked.contains(&place.record_id) {
                 self.wrong.push(format!("{} stands at {position}, and nobody published it", place.record_id));

@@ -93,6 +93,19 @@ pub enum Event {
     RedriveAsked(Vec<u64>),
     /// So many of them were put back.
     Redriven { positions: Vec<u64>, count: u64 },
+    /// A seek was answered: everything at or below is passed, what is above is to come again.
+    SeekAnswered { to: u64 },
+    /// The evidence has a seek: it raised this epoch. Written down at last, for all of them, answered or not.
+    Sought(Sought),
+}
+
+/// A seek, as the evidence has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sought {
+    /// Everything at or below counts as passed, what is above comes again.
+    pub to: u64,
+    /// What was sent under an earlier epoch was sent before it.
+    pub epoch: u64,
 }
 
 /// All events of all clients, in the order in which they were written down.

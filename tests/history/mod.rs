@@ -16,6 +16,6 @@ mod track;
 #[allow(unused_imports, reason = "each test program uses its own part of it")]
 pub use self::{
     checker::{Counts, check},
-    events::{Asked, Event, History, Placed, Said, Sent, Token},
+    events::{Asked, Event, History, Placed, Said, Sent, Sought, Token},
     ledger::{Ledger, Place, Stand},
 };

@@ -20,9 +20,12 @@ pub enum Fate {
     Acked,
     /// A reject was confirmed, or its attempts are used up.
     Dead,
+    /// A seek passed over it.
+    Passed,
 }
 
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a thing that may be known of it, whatever the others are")]
 pub struct Track {
     pub fate: Fate,
     /// Failures counted for certain.
@@ -33,8 +36,12 @@ pub struct Track {
     pub redriven: bool,
     /// A redrive was asked for and it has not come since.
     pub redrive_asked: bool,
+    /// The place was moved since that redrive was asked for: what it had put back is forgotten.
+    moved: bool,
     /// A redrive was confirmed and it has not come since.
     owed: bool,
+    /// It may have been a dead letter when the place was moved, and then it is one still.
+    perhaps_dead: bool,
     /// Said of the present sending and not answered yet: request, what.
     said: Vec<(u64, Said)>,
     newest: Token,
@@ -48,7 +55,9 @@ impl Default for Track {
             slack: 0,
             redriven: false,
             redrive_asked: false,
+            moved: false,
             owed: false,
+            perhaps_dead: false,
             said: Vec::new(),
             newest: (0, 0),
         }
@@ -57,7 +66,7 @@ impl Default for Track {
 
 impl Track {
     pub fn is_over(&self) -> bool {
-        matches!(self.fate, Fate::Acked | Fate::Dead)
+        matches!(self.fate, Fate::Acked | Fate::Dead | Fate::Passed)
     }
 
     fn is_said(&self, what: Said) -> bool {
@@ -65,7 +74,7 @@ impl Track {
     }
 
     fn may_be_dead(&self, max_attempts: u32) -> bool {
-        self.is_said(Said::Reject) || self.most_failures() >= max_attempts
+        self.perhaps_dead || self.is_said(Said::Reject) || self.most_failures() >= max_attempts
     }
 
     /// What was said of it and not answered may have ended it.
@@ -105,8 +114,27 @@ impl Track {
         self.said.push((request, said));
     }
 
+    /// A redrive of it is asked for.
+    pub fn ask_back(&mut self) {
+        (self.redrive_asked, self.moved) = (true, false);
+    }
+
     pub fn redrive_confirmed(&mut self) {
-        self.owed = self.redrive_asked;
+        self.owed = self.redrive_asked && !self.moved;
+    }
+
+    /// The place of the subscription was moved: `again` = to before this position. Dead letters stay; whatever else became of it
+    /// comes again from the first attempt, or is passed.
+    pub fn sought(&mut self, again: bool, max_attempts: u32) {
+        let is_dead = self.fate == Fate::Dead && !self.redrive_asked;
+        if !is_dead {
+            let may_be_dead = if self.is_over() { self.fate == Fate::Dead } else { self.may_be_dead(max_attempts) };
+            self.perhaps_dead = (self.perhaps_dead || may_be_dead) && !self.owed;
+            self.fate = if again { Fate::Void } else { Fate::Passed };
+            (self.failures, self.slack, self.redriven) = (0, 0, false);
+            self.said.clear();
+        }
+        (self.owed, self.moved) = (false, true);
     }
 
     /// It came. What is wrong with that.
@@ -132,7 +160,8 @@ impl Track {
         if sent.token != self.newest {
             self.said.clear();
         }
-        (self.failures, self.slack, self.owed, self.newest) = (sent.attempt.saturating_sub(1), 0, false, sent.token);
+        (self.failures, self.slack, self.newest) = (sent.attempt.saturating_sub(1), 0, sent.token);
+        (self.owed, self.perhaps_dead) = (false, false);
         self.fate = Fate::Out(sent.token);
         wrong.map_or(Ok(()), Err)
     }
@@ -172,11 +201,14 @@ impl Track {
     /// Whether it may stand so at last.
     pub fn end(&self, stand: Stand, max_attempts: u32) -> Result<(), String> {
         let fits = match stand {
-            Stand::Done => self.fate == Fate::Acked || self.is_said(Said::Ack),
-            Stand::Dead => !self.owed && (self.fate == Fate::Dead || !self.is_over() && self.may_be_dead(max_attempts)),
+            Stand::Done => matches!(self.fate, Fate::Acked | Fate::Passed) || self.is_said(Said::Ack),
+            Stand::Dead => {
+                let may_be = self.perhaps_dead || !self.is_over() && self.may_be_dead(max_attempts);
+                !self.owed && (self.fate == Fate::Dead || may_be)
+            }
             Stand::Waiting { attempt } => match self.fate {
                 Fate::Acked => false,
-                Fate::Dead => self.redrive_asked && attempt == 1,
+                Fate::Dead | Fate::Passed => self.redrive_asked && attempt == 1,
                 _ => self.is_possible(attempt) || self.redrive_asked && attempt == 1,
             },
             Stand::ToCome => !self.is_over() && self.failures == 0,

@@ -11,7 +11,7 @@ use tongbao::{
     cli::house::House,
     client::Feeds,
     domain::records::{Matter, examples},
-    proto::{self, settlement::Verb, subscribe_request::Message as Say, subscribe_response::Message as Heard},
+    proto::{self, seek_to::To, settlement::Verb, subscribe_request::Message as Say, subscribe_response::Message as Heard},
 };
 
 use super::{
@@ -26,6 +26,9 @@ use super::{
 
 /// Enterprises that records are about: few, so that order has something to hold.
 const ENTERPRISES: u64 = 60;
+/// A seek goes back over fewer positions than this.
+const BACK: u64 = 40;
+const BETWEEN_SEEKS: Duration = Duration::from_millis(50);
 /// Most records of a batch.
 const BATCH: u64 = 12;
 
@@ -158,7 +161,7 @@ impl Consumer<'_> {
     async fn take(&mut self, batch: &[proto::Delivery]) -> Option<()> {
         let scene = self.scene;
         scene.history.deliveries(batch);
-        let fresh = batch.iter().filter(|delivery| delivery.attempt == 1 && !delivery.redriven).count() as u64;
+        let fresh = batch.iter().filter(|delivery| !self.seen.contains(&position(delivery))).count() as u64;
         scene.finished(Act::Deliver, fresh);
         scene.answered(Act::Deliver, batch.len() as u64);
         let request = scene.requests.fetch_add(1, Ordering::SeqCst) + 1;
@@ -184,6 +187,7 @@ impl Consumer<'_> {
 /// Puts dead letters back, again and again.
 pub async fn redrive(scene: Arc<Scene>, house: Arc<House>) {
     let feeds = Feeds::new(&connection(&house, "gacc"));
+    let mut runs = 0;
     while !scene.finish.is_cancelled() {
         tokio::time::sleep(AGAIN.initial).await;
         let request = proto::ListDeadLettersRequest { subscription: "risk".to_owned(), page_size: 5, ..Default::default() };
@@ -195,13 +199,36 @@ pub async fn redrive(scene: Arc<Scene>, house: Arc<House>) {
         // Before it is asked for: the delivery may be faster than the answer.
         scene.history.note(Event::RedriveAsked(positions.clone()));
         let selector = Some(proto::DeadLetterSelector { positions: positions.clone(), ..Default::default() });
-        let request = proto::RedriveDeadLettersRequest { subscription: "risk".to_owned(), selector, ..Default::default() };
+        runs += 1;
+        let (subscription, request_id) = ("risk".to_owned(), format!("run-{runs}"));
+        let request = proto::RedriveDeadLettersRequest { subscription, selector, request_id, ..Default::default() };
         scene.begin(Act::Redrive, 1);
-        let answer = feeds.redrive(request).finish().await;
+        // It goes on over kills, until it is answered.
+        let answer = feeds.redrive(request).with_retry(&AGAIN).finish().await;
         scene.finished(Act::Redrive, 1);
-        if let Ok(answer) = answer {
-            scene.history.note(Event::Redriven { positions, count: answer.done });
-            scene.answered(Act::Redrive, 1);
+        let answer = answer.expect("nothing is wrong with it");
+        scene.history.note(Event::Redriven { positions, count: answer.done });
+        scene.answered(Act::Redrive, 1);
+    }
+}
+
+/// Moves the place back a little, again and again: what was settled since comes once more.
+pub async fn seek(scene: Arc<Scene>, house: Arc<House>) {
+    let feeds = Feeds::new(&connection(&house, "gacc"));
+    for nth in 0.. {
+        tokio::time::sleep(BETWEEN_SEEKS).await;
+        if scene.finish.is_cancelled() {
+            return;
+        }
+        let Ok(standing) = feeds.subscription("risk").await else { continue };
+        let place = standing.place.unwrap_or_default();
+        let to = place.position.saturating_sub(mix(scene.seed ^ nth) % BACK);
+        scene.begin(Act::Seek, 1);
+        let answer = feeds.seek("risk", To::Cursor(proto::Cursor { position: to, ..place }), "").await;
+        scene.finished(Act::Seek, 1);
+        if answer.is_ok() {
+            scene.history.note(Event::SeekAnswered { to });
+            scene.answered(Act::Seek, 1);
         }
     }
 }

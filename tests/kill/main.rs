@@ -1,6 +1,6 @@
-//! Two hundred kills of the real process while it publishes, delivers, settles and redrives. Every client writes down what it asked
-//! and what it was answered; at last the history checker holds that against what the store has, everything in the store is read,
-//! and the evidence is verified.
+//! Two hundred kills of the real process while it publishes, delivers, settles, redrives and seeks. Every client writes down what it
+//! asked and what it was answered; at last the history checker holds that against what the store has, everything in the store is
+//! read, and the evidence is verified.
 //!
 //! The kills are chosen by a seed: each comes when so many answers of one kind were counted. What is in flight at that moment is
 //! left to chance, and counted. `TONGBAO_KILL_SEED` (printed by each run) chooses others, `TONGBAO_KILLS` more of them.
@@ -21,7 +21,7 @@ use std::{
 };
 
 use exchange::{PATIENCE, check_everything, program::Program, soon, store_path, subscription};
-use history::{History, Ledger};
+use history::{Event, History, Ledger, Sought};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tongbao::{
@@ -29,7 +29,7 @@ use tongbao::{
     client::{Connection, Evidence, Feeds, Publisher, PublisherOptions, RetryPolicy},
     clock::World,
     domain::{
-        evidence::{Frontier, VerifierKey, leaf_hash, read_entry, verify_checkpoint},
+        evidence::{ActKind, Frontier, VerifierKey, leaf_hash, read_entry, verify_checkpoint},
         violation::Lang,
     },
     proto,
@@ -70,18 +70,19 @@ enum Act {
     Deliver,
     Settle,
     Redrive,
+    Seek,
 }
 
-const ACTS: [Act; 4] = [Act::Publish, Act::Deliver, Act::Settle, Act::Redrive];
+const ACTS: [Act; 5] = [Act::Publish, Act::Deliver, Act::Settle, Act::Redrive, Act::Seek];
 
 /// What all clients share.
 struct Scene {
     seed: u64,
     history: History,
     /// Answers so far by act, for the one who kills.
-    answers: watch::Sender<[u64; 4]>,
+    answers: watch::Sender<[u64; 5]>,
     /// Acts asked for and not answered; of deliveries: records whose publisher was answered and that did not come yet.
-    in_flight: [AtomicU64; 4],
+    in_flight: [AtomicU64; 5],
     /// What the subscriber waits for, for who has to understand a failure.
     doing: Mutex<String>,
     /// Numbers the settle requests.
@@ -133,7 +134,7 @@ fn publisher(house: &House) -> Publisher {
 struct Kills {
     all: u64,
     with_an_act: u64,
-    by_act: [u64; 4],
+    by_act: [u64; 5],
 }
 
 impl Kills {
@@ -149,10 +150,10 @@ impl Kills {
 
 impl fmt::Display for Kills {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [publish, deliver, settle, redrive] = self.by_act;
+        let [publish, deliver, settle, redrive, seek] = self.by_act;
         write!(
             f,
-            "{} kills, {} with an act in flight (publish {publish}, deliver {deliver}, settle {settle}, redrive {redrive})",
+            "{} kills, {} with an act in flight (publish {publish}, deliver {deliver}, settle {settle}, redrive {redrive}, seek {seek})",
             self.all, self.with_an_act
         )
     }
@@ -160,8 +161,9 @@ impl fmt::Display for Kills {
 
 /// After which answers the kill comes: of which act, and how many.
 fn choose(seed: u64) -> (Act, u64) {
-    match mix(seed) % 8 {
+    match mix(seed) % 9 {
         0 => (Act::Redrive, 1),
+        8 => (Act::Seek, 1),
         1..=2 => (Act::Publish, 1 + mix(seed + 1) % 8),
         3..=4 => (Act::Deliver, 1 + mix(seed + 1) % 60),
         _ => (Act::Settle, 1 + mix(seed + 1) % 8),
@@ -213,8 +215,8 @@ async fn settled(house: &House) -> u64 {
     status().await.dead_letters
 }
 
-/// Reads the whole log and computes its root anew.
-async fn verify_evidence(house: &House) -> u64 {
+/// Reads the whole log, computes its root anew, and writes down the seeks that it has.
+async fn verify_evidence(house: &House, history: &History) -> u64 {
     let evidence = Evidence::new(&connection(house, "samr"));
     let head = evidence.checkpoint().await.expect("signed");
     let key = VerifierKey::parse(&head.verifier_key).expect("a key");
@@ -226,7 +228,12 @@ async fn verify_evidence(house: &House) -> u64 {
         let page = evidence.search(request).await.expect("entries");
         for logged in page.entries {
             if tree.size() < head.size {
-                assert_eq!(read_entry(&logged.entry).expect("an entry that reads").index, tree.size());
+                let entry = read_entry(&logged.entry).expect("an entry that reads");
+                assert_eq!(entry.index, tree.size());
+                if entry.kind == ActKind::Seek {
+                    let count = |name: &str| entry.counts.iter().find(|(named, _)| named == name).expect("a count").1;
+                    history.note(Event::Sought(Sought { to: count("to"), epoch: count("epoch") }));
+                }
                 tree.append(leaf_hash(&logged.entry));
             }
         }
@@ -248,7 +255,7 @@ async fn nothing_answered_is_lost_and_nothing_settled_comes_again() {
     let scene = Arc::new(Scene {
         seed,
         history: History::default(),
-        answers: watch::Sender::new([0; 4]),
+        answers: watch::Sender::new([0; 5]),
         in_flight: Default::default(),
         doing: Mutex::default(),
         requests: AtomicU64::new(0),
@@ -258,6 +265,7 @@ async fn nothing_answered_is_lost_and_nothing_settled_comes_again() {
     let publishers: Vec<_> = (0..PUBLISHERS).map(|nth| tokio::spawn(acts::publish(scene.clone(), house.clone(), nth))).collect();
     let subscriber = tokio::spawn(acts::subscribe(scene.clone(), house.clone()));
     let redriver = tokio::spawn(acts::redrive(scene.clone(), house.clone()));
+    let seeker = tokio::spawn(acts::seek(scene.clone(), house.clone()));
 
     let (gateway, kills) = kill_often(&scene, &house, &probe, gateway).await;
     scene.finish.cancel();
@@ -267,9 +275,10 @@ async fn nothing_answered_is_lost_and_nothing_settled_comes_again() {
         soon("the last batch", publisher).await.expect("no panic");
     }
     soon("the last redrive", redriver).await.expect("no panic");
+    soon("the last seek", seeker).await.expect("no panic");
     let again = acts::publish_again(&scene, &house).await;
     let dead = settled(&house).await;
-    let entries = verify_evidence(&house).await;
+    let entries = verify_evidence(&house, &scene.history).await;
     scene.end.cancel();
     soon("the subscriber's end", subscriber).await.expect("no panic");
     gateway.kill();
@@ -284,4 +293,5 @@ async fn nothing_answered_is_lost_and_nothing_settled_comes_again() {
     assert!(kills.with_an_act * 10 >= kills.all * 8, "{kills}");
     assert!(kills.by_act.iter().all(|count| *count > 0), "{kills}");
     assert!(counts.acks > 0 && counts.retries > 0 && counts.rejects > 0 && counts.redriven > 0 && counts.unknown > 0);
+    assert!(counts.seeks > 0);
 }
