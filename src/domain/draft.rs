@@ -55,8 +55,20 @@ impl Sections {
     /// Digest that evidence refers to: over record id, revision, kind and the sections' salted digests.
     #[must_use]
     pub fn record_digest(&self, record_id: &RecordId, revision: Revision, kind: Kind) -> Digest {
+        let (open, restricted) = self.salted_digests();
+        record_digest(record_id.as_str(), revision, kind, &open, &restricted)
+    }
+
+    /// Digests of a record of that kind.
+    #[must_use]
+    pub fn digests(&self, kind: Kind) -> Digests {
+        let (open, restricted) = self.salted_digests();
+        Digests { content: self.content_digest(kind), open, restricted }
+    }
+
+    fn salted_digests(&self) -> (Digest, Digest) {
         let restricted = self.restricted.as_ref().map_or([0; 32], |section| section.digest(SectionName::Restricted));
-        record_digest(record_id.as_str(), revision, kind, &self.open.digest(SectionName::Open), &restricted)
+        (self.open.digest(SectionName::Open), restricted)
     }
 
     /// Bytes of content.
@@ -70,6 +82,18 @@ impl Sections {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+/// What is hashed of the sections of a draft. Computed at the door, where records are checked beside each other; the ledger decides one
+/// after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Digests {
+    /// See [`Sections::content_digest`].
+    pub content: Digest,
+    /// See [`SealedSection::digest`].
+    pub open: Digest,
+    /// The same of the restricted section; 32 zero bytes without one.
+    pub restricted: Digest,
 }
 
 /// The digest of a record from its section digests; a missing restricted section counts as 32 zero bytes.
@@ -137,6 +161,8 @@ pub struct Draft {
     pub content: Content,
     /// The bytes that say it.
     pub sections: Sections,
+    /// Digests of these bytes.
+    pub digests: Digests,
     /// Where the publisher read it.
     pub provenance: Option<Provenance>,
     /// For queries.

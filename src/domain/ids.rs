@@ -19,7 +19,7 @@ pub struct NameError {
 
 /// An organisation admitted to the exchange, e.g. `amr-330000`: `[a-z0-9-]`, 2 to 32 characters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ParticipantId(String);
+pub struct ParticipantId(Arc<str>);
 
 /// A certificate-bearing client of a participant, e.g. `gacc/risk-control`; the unit of mutual TLS.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -62,9 +62,15 @@ impl ParticipantId {
     /// When it is not 2 to 32 characters of `[a-z0-9-]`.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         if is_label(text, 2, 32) {
-            return Ok(Self(text.to_owned()));
+            return Ok(Self(text.into()));
         }
         Err(NameError { what: "participant", read: text.to_owned(), rule: "2 to 32 characters of a-z, 0-9 and -" })
+    }
+
+    /// The name, to be kept by others too.
+    #[must_use]
+    pub fn shared(&self) -> Arc<str> {
+        self.0.clone()
     }
 
     /// The name.
@@ -97,16 +103,24 @@ impl RecordId {
     /// When it is longer than 200 characters, has white space or control characters, or does not begin with a participant and `/`.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         let fail = |rule| NameError { what: "record id", read: text.chars().take(220).collect(), rule };
-        if text.chars().count() > 200 {
+        // Nearly all are of this sort, and need not be read character by character.
+        let is_plain = text.len() <= 200 && text.bytes().all(|byte| byte.is_ascii_graphic());
+        if !is_plain && text.chars().count() > 200 {
             return Err(fail("at most 200 characters"));
         }
-        if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        if !is_plain && text.chars().any(|c| c.is_whitespace() || c.is_control()) {
             return Err(fail("no white space or control characters"));
         }
         match text.split_once('/') {
             Some((publisher, rest)) if !rest.is_empty() && is_label(publisher, 2, 32) => Ok(Self(text.into())),
             _ => Err(fail("begins with its publisher and a slash: <participant>/<number>")),
         }
+    }
+
+    /// The id, to be kept by others too.
+    #[must_use]
+    pub fn shared(&self) -> Arc<str> {
+        self.0.clone()
     }
 
     /// The id.

@@ -137,6 +137,8 @@ struct Waiting {
 
 /// Groups that publish more are disclosed in commits of their own: there riders would only keep the publishers waiting.
 const RIDING_DRAFTS: usize = 64;
+/// Bytes of content of a group that is taken apart beside the next one.
+const LARGE_GROUP: usize = 64 << 10;
 /// A commit that takes longer is a stall: meanwhile no lease runs out.
 const STALLED_AFTER: Duration = Duration::from_millis(500);
 /// Durations of commits that are kept until somebody takes them: more than there are between two measurements.
@@ -373,6 +375,10 @@ impl Loop {
                 riders.into_iter().zip(rode).for_each(|(rider, outcome)| rider.answer(outcome));
                 self.tail.advance(committed.head.position);
                 answer_all(answers, committed);
+                // Taking thousands of values apart is nobody's to wait for.
+                if bytes > LARGE_GROUP {
+                    tokio::spawn(async move { drop(acts) });
+                }
             }
             Err(error) => self.rerun(&acts, answers, error).await,
         }

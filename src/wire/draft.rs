@@ -57,6 +57,7 @@ pub fn draft(record: &proto::Record, context: &DraftContext<'_>, findings: &mut 
         attributes: attributes_of(&decoded, context.publisher_region),
         subjects: subjects_of(&decoded),
         content: decoded,
+        digests: sections.digests(kind),
         sections,
         provenance,
         remarks: findings.remarks.split_off(remarks_before),

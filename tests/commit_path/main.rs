@@ -65,10 +65,12 @@ async fn store() -> (Arc<FaultyStore>, Arc<SqliteStore>, tempfile::TempDir) {
 fn draft(n: u64) -> Draft {
     let content = Content { matter: Matter::Nonconformity(Box::new(examples::nonconformity(n))), withdrawal: None };
     let open = SealedSection { content: format!("{content:?}").into_bytes().into(), salt: [1; 16] };
+    let sections = Sections { open, restricted: None };
     Draft {
         record_id: RecordId::parse(&format!("amr-330000/{n}")).expect("a record id"),
         revision: None,
-        sections: Sections { open, restricted: None },
+        digests: sections.digests(content.matter.kind()),
+        sections,
         provenance: None,
         attributes: attributes_of(&content, None),
         subjects: subjects_of(&content),

@@ -199,12 +199,14 @@ impl House {
     }
 
     fn draft(&self, record_id: RecordId, content: Content) -> Draft {
+        let sections = self.shelf.put(&content);
         Draft {
             record_id,
             revision: None,
             attributes: attributes_of(&content, None),
             subjects: subjects_of(&content),
-            sections: self.shelf.put(&content),
+            digests: sections.digests(content.matter.kind()),
+            sections,
             content,
             provenance: None,
             remarks: Vec::new(),

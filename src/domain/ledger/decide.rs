@@ -15,7 +15,7 @@ use crate::domain::{
     delivery::SubscriptionDelta,
     draft::Draft,
     evidence::{EvidenceDraft, PositionRange, leaf_hash, records_root},
-    ids::{Micros, ParticipantId},
+    ids::{Micros, ParticipantId, RecordId},
     life_cycle::Authority,
 };
 
@@ -28,7 +28,7 @@ pub fn decide(head: &Head, now: Micros, mut read: ReadSet, acts: &[Act]) -> Deci
     let committed_at = now.max(head.committed_at.saturating_add(1));
     let plan = WritePlan { committed_at, frontier: std::mem::take(&mut read.frontier), ..WritePlan::default() };
     let subscriptions = Subscriptions::new(std::mem::take(&mut read.subscriptions));
-    let mut deciding = Deciding { head: head.clone(), read, plan, subscriptions };
+    let mut deciding = Deciding { head: head.clone(), read, plan, touched: Vec::new(), subscriptions };
     let outcomes = acts.iter().map(|act| deciding.act(act)).collect();
     deciding.finish(outcomes, head)
 }
@@ -37,6 +37,8 @@ struct Deciding {
     head: Head,
     read: ReadSet,
     plan: WritePlan,
+    /// Records that are written, as they stand in `read` at the end.
+    touched: Vec<RecordId>,
     subscriptions: Subscriptions,
 }
 
@@ -113,10 +115,10 @@ impl Deciding {
 
     /// Makes an accepted batch part of the group.
     fn lay(&mut self, batch: Batch) {
-        let (revisions, records, chain) = batch.merge_into(&mut self.read);
+        let (revisions, touched, chain) = batch.merge_into(&mut self.read);
         self.head.position += revisions.len() as u64;
         self.plan.revisions.extend(revisions);
-        self.plan.records.extend(records);
+        self.touched.extend(touched);
         self.plan.chain.extend(chain);
     }
 
@@ -184,6 +186,7 @@ impl Deciding {
         if !self.plan.moves_head() {
             return Decision { outcomes, writes: self.plan, head: before.clone() };
         }
+        self.plan.records = self.touched.iter().filter_map(|id| self.read.records.remove_entry(id)).collect();
         self.head.committed_at = self.plan.committed_at;
         self.head.evidence_root = self.plan.frontier.root();
         Decision { outcomes, writes: self.plan, head: self.head }
@@ -224,10 +227,12 @@ mod tests {
     fn draft(n: u64, version: u8, revision: Option<u32>) -> Draft {
         let content = Content { matter: Matter::EnterpriseSurvey(Box::new(examples::survey(n))), withdrawal: None };
         let open = SealedSection { content: vec![version].into(), salt: [0; 16] };
+        let sections = Sections { open, restricted: None };
         Draft {
             record_id: RecordId::parse(&format!("amr-330000/{n}")).expect("a record id"),
             revision,
-            sections: Sections { open, restricted: None },
+            digests: sections.digests(content.matter.kind()),
+            sections,
             provenance: None,
             attributes: attributes_of(&content, None),
             subjects: subjects_of(&content),

@@ -12,7 +12,7 @@ use super::{
 use crate::domain::{
     attributes::{self, Attributes, SubjectKey},
     digest::Digest,
-    draft::{Draft, OrderKey, Resolution, StoredRecord},
+    draft::{Draft, OrderKey, Resolution, StoredRecord, record_digest},
     grants::is_open_to_all,
     ids::{Micros, ParticipantId, Position, RecordId, Revision},
     life_cycle::{self, Authority, Proceeding, State, Step},
@@ -28,19 +28,22 @@ pub(super) struct Batch {
     pub(super) records: HashMap<RecordId, StandingRecord>,
     /// Steps it writes.
     pub(super) chain_writes: Vec<ChainWrite>,
+    /// Revisions that are no longer the latest.
     by_revision: HashMap<(RecordId, Revision), StandingRevision>,
     register: Register,
     chains: HashMap<Position, Chain>,
 }
 
 impl Batch {
-    /// Makes what the batch did part of what the next act of the group sees.
-    pub(super) fn merge_into(self, read: &mut ReadSet) -> (Vec<NewRevision>, HashMap<RecordId, StandingRecord>, Vec<ChainWrite>) {
-        read.records.extend(self.records.iter().map(|(id, record)| (id.clone(), record.clone())));
+    /// Makes what the batch did part of what the next act of the group sees. Answers what is written beside the records, and the ids
+    /// of these.
+    pub(super) fn merge_into(self, read: &mut ReadSet) -> (Vec<NewRevision>, Vec<RecordId>, Vec<ChainWrite>) {
+        let touched = self.records.keys().cloned().collect();
+        read.records.extend(self.records);
         read.revisions.extend(self.by_revision);
         read.register.absorb(self.register);
         read.chains.extend(self.chains);
-        (self.revisions, self.records, self.chain_writes)
+        (self.revisions, touched, self.chain_writes)
     }
 }
 
@@ -103,7 +106,7 @@ impl<'a> Publishing<'a> {
     /// Guarantee 5: the same content is the same answer; another content under a revision that stands is a conflict.
     fn decide_one(&mut self, index: usize, draft: &Draft) -> Item<PublishedItem> {
         let kind = draft.content.matter.kind();
-        let digest = draft.sections.content_digest(kind);
+        let digest = draft.digests.content;
         let Some(standing) = self.standing(&draft.record_id).cloned() else {
             return match draft.revision {
                 None | Some(1) => self.accept(index, draft, digest, None),
@@ -131,11 +134,7 @@ impl<'a> Publishing<'a> {
     }
 
     fn revision(&self, id: &RecordId, revision: Revision) -> Option<StandingRevision> {
-        let latest = self.standing(id).filter(|standing| standing.revision == revision).map(|standing| StandingRevision {
-            position: standing.position,
-            content_digest: standing.content_digest,
-            resolution: standing.resolution.clone(),
-        });
+        let latest = self.standing(id).filter(|standing| standing.revision == revision).map(StandingRevision::of);
         let key = (id.clone(), revision);
         latest.or_else(|| self.batch.by_revision.get(&key).or_else(|| self.read.revisions.get(&key)).cloned())
     }
@@ -159,7 +158,7 @@ impl<'a> Publishing<'a> {
         };
         let kind = draft.content.matter.kind();
         let revision = before.map_or(1, |before| before.revision + 1);
-        let digest = draft.sections.record_digest(&draft.record_id, revision, kind);
+        let digest = record_digest(draft.record_id.as_str(), revision, kind, &draft.digests.open, &draft.digests.restricted);
         let standing = StandingRecord {
             first_position,
             kind,
@@ -171,7 +170,7 @@ impl<'a> Publishing<'a> {
             resolution: derived.resolution.clone(),
             nonconformity: derived.nonconformity,
         };
-        self.keep(standing, draft);
+        self.keep(standing, draft, before);
         self.batch.revisions.push(NewRevision {
             stored: StoredRecord {
                 position,
@@ -201,7 +200,7 @@ impl<'a> Publishing<'a> {
     }
 
     /// Lets later drafts of the batch see the record, its former revision, and what it adds to the register.
-    fn keep(&mut self, standing: StandingRecord, draft: &Draft) {
+    fn keep(&mut self, standing: StandingRecord, draft: &Draft, before: Option<&StandingRecord>) {
         let id = draft.record_id.clone();
         if standing.kind == Kind::EnterpriseSurvey {
             match standing.attributes.credit_code {
@@ -215,14 +214,9 @@ impl<'a> Publishing<'a> {
                 _ => self.batch.register.remove(&id),
             }
         }
-        self.batch.by_revision.insert(
-            (id.clone(), standing.revision),
-            StandingRevision {
-                position: standing.position,
-                content_digest: standing.content_digest,
-                resolution: standing.resolution.clone(),
-            },
-        );
+        if let Some(before) = before {
+            self.batch.by_revision.insert((id.clone(), before.revision), StandingRevision::of(before));
+        }
         self.batch.records.insert(id, standing);
     }
 

@@ -25,14 +25,12 @@ pub type AttestationKey = (ParticipantId, Feed, Option<Region>);
 /// What must be read, under the head lock, before a group can be decided. Sets: each thing is asked for once.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Needs {
-    /// Records published, nonconformities that dispositions and decisions speak of, and what is referred to.
+    /// Records published, nonconformities that dispositions (with those in force) and decisions speak of, and what is referred to.
     pub records: HashSet<RecordId>,
     /// Revisions asked for by number; needed where the record stands at or above that number.
     pub revisions: HashSet<(RecordId, Revision)>,
     /// Keys of survey rows (`survey-name`, `survey-form`) of producers named without a code.
     pub register: HashSet<SubjectKey>,
-    /// Nonconformities whose dispositions in force are needed, where they stand.
-    pub chains: HashSet<RecordId>,
     /// Attestations.
     pub attestations: HashSet<AttestationKey>,
     /// Subscriptions.
@@ -79,14 +77,12 @@ impl Needs {
         }
         match &draft.content.matter {
             Matter::Nonconformity(matter) => {
-                self.chains.insert(draft.record_id.clone());
                 if matter.producer.credit_code.is_none() {
                     self.register.extend(register_keys(&matter.producer.name));
                 }
             }
             Matter::Disposition(matter) => {
                 self.records.insert(matter.nonconformity.clone());
-                self.chains.insert(matter.nonconformity.clone());
             }
             Matter::ExportAction(matter) => self.add_references(&matter.records),
             Matter::UrgentNotice(matter) => self.add_references(&matter.records),
@@ -144,6 +140,14 @@ pub struct StandingRevision {
     pub content_digest: Digest,
     /// How its producer's name was resolved.
     pub resolution: Option<Resolution>,
+}
+
+impl StandingRevision {
+    /// The latest revision of a record.
+    #[must_use]
+    pub fn of(record: &StandingRecord) -> Self {
+        Self { position: record.position, content_digest: record.content_digest, resolution: record.resolution.clone() }
+    }
 }
 
 /// Steps of the dispositions in force of one nonconformity, by the first position of each disposition: the order in which

@@ -92,10 +92,12 @@ mod tests {
     fn publish(numbers: std::ops::Range<u64>) -> Act {
         let draft = |n| {
             let content = Content { matter: Matter::EnterpriseSurvey(Box::new(examples::survey(n))), withdrawal: None };
+            let sections = Sections { open: SealedSection { content: vec![7; 100].into(), salt: [0; 16] }, restricted: None };
             Draft {
                 record_id: RecordId::parse(&format!("amr-330000/{n}")).expect("a record id"),
                 revision: None,
-                sections: Sections { open: SealedSection { content: vec![7; 100].into(), salt: [0; 16] }, restricted: None },
+                digests: sections.digests(content.matter.kind()),
+                sections,
                 provenance: None,
                 attributes: attributes_of(&content, None),
                 subjects: subjects_of(&content),

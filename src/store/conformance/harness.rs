@@ -56,10 +56,12 @@ fn draft_of(number: &str, content: Content) -> Draft {
     let bytes = format!("{content:?}").into_bytes();
     let withheld = [b"restricted ", bytes.as_slice()].concat();
     let restricted = content.matter.kind().has_restricted().then(|| SealedSection { content: withheld.into(), salt: [2; 16] });
+    let sections = Sections { open: SealedSection { content: bytes.into(), salt: [1; 16] }, restricted };
     Draft {
         record_id: record_id(number),
         revision: None,
-        sections: Sections { open: SealedSection { content: bytes.into(), salt: [1; 16] }, restricted },
+        digests: sections.digests(content.matter.kind()),
+        sections,
         provenance: None,
         attributes: attributes_of(&content, examples::region(0)),
         subjects: subjects_of(&content),

@@ -39,12 +39,14 @@ static REGISTER: LazyLock<NumbersInsert<2>> =
 /// Writes what the group changes of the ledger, and answers the keys that it files.
 pub(super) async fn write(writing: &mut Writing<'_>, plan: &WritePlan) -> Result<Vec<Run>, StoreError> {
     REVISIONS.write(writing, &plan.revisions, bind_revision).await?;
-    let records: Vec<_> = plan.records.iter().collect();
+    let mut records: Vec<_> = plan.records.iter().collect();
+    // In the order of the table: what is new goes at its end.
+    records.sort_unstable_by_key(|(_, record)| record.first_position);
     RECORDS
         .write(writing, &records, |values, (id, record)| {
             values
                 .bind(int(record.first_position))
-                .bind(id.as_str().to_owned())
+                .bind(id.shared())
                 .bind(i64::from(record.kind.number()))
                 .bind(record.order_key.0.as_ref().to_owned())
                 .bind(record.nonconformity.map(int))

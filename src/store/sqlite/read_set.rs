@@ -1,8 +1,6 @@
 //! Reading what a group needs to know, under the head lock: no statement needs another's answer, so that
 //! all are asked at once.
 
-use std::collections::HashSet;
-
 use serde_json::json;
 use sqlx::{Row as _, sqlite::SqliteRow};
 
@@ -19,7 +17,7 @@ use crate::{
         draft::OrderKey,
         evidence::Frontier,
         feeds::Feed,
-        ids::RecordId,
+        ids::{Position, RecordId},
         ledger::{AttestationKey, Needs, ReadSet, RegisterEntry, StandingRecord, StandingRevision, StandingSubscription},
         records::Kind,
         regions::Region,
@@ -39,11 +37,13 @@ impl Asking {
     /// Adds what is needed to a script.
     pub(super) fn new(script: &mut Script, needs: &Needs) -> Self {
         let mut asking = Self { parts: Vec::new() };
-        let ids = |ids: &HashSet<RecordId>| ids.iter().map(|id| json!(id.as_str())).collect::<Vec<_>>();
-        asking.ask(script, RECORDS, ids(&needs.records), records);
+        if !needs.records.is_empty() {
+            let ids: Vec<&str> = needs.records.iter().map(RecordId::as_str).collect();
+            script.add(RECORDS, |values| values.bind(json!(ids).to_string()));
+            asking.parts.push(records);
+        }
         let revisions = needs.revisions.iter().map(|(id, asked)| json!([id.as_str(), asked])).collect();
         asking.ask(script, REVISIONS, revisions, revisions_of);
-        asking.ask(script, CHAINS, ids(&needs.chains), chains);
         asking.ask(script, REGISTER, needs.register.iter().map(|key| json!(key.0)).collect(), register);
         let attested =
             |(publisher, feed, region): &AttestationKey| json!([publisher.as_str(), feed.name(), region_number(*region)]);
@@ -80,13 +80,21 @@ fn followed(rows: &[SqliteRow], read: &mut ReadSet) -> Result<(), StoreError> {
 const RECORDS: &str =
     "SELECT v.kind, v.withdrawn, v.published, v.region, v.product_kinds, v.failed_items, v.step, v.credit_code, \
     v.name_key, r.record_id, r.first_position, r.order_key, r.nonconformity, r.revision, r.position, \
-    r.content_digest, v.resolution
+    r.content_digest, v.resolution, (SELECT json_group_array(json_array(c.disposition, c.step)) FROM chain c \
+    WHERE c.nonconformity = r.first_position)
     FROM json_each(?) j CROSS JOIN record r ON r.record_id = j.value
     CROSS JOIN revision v ON v.position = r.position";
 
 fn records(rows: &[SqliteRow], read: &mut ReadSet) -> Result<(), StoreError> {
     for row in rows {
         let (id, standing) = standing_record(row)?;
+        // Only a nonconformity has steps filed under it.
+        let chain: Vec<(Position, u32)> =
+            serde_json::from_str(row.try_get(17).mapped()?).map_err(|error| damaged("chain.step", error))?;
+        if !chain.is_empty() {
+            let steps = chain.into_iter().map(|(disposition, step)| Ok((disposition, parse_step(step)?)));
+            read.chains.insert(standing.first_position, steps.collect::<Result<_, StoreError>>()?);
+        }
         read.records.insert(id, standing);
     }
     Ok(())
@@ -126,19 +134,6 @@ fn revisions_of(rows: &[SqliteRow], read: &mut ReadSet) -> Result<(), StoreError
             resolution: resolution.map(|text| decode(&text)).transpose()?,
         };
         read.revisions.insert((parse_record_id(row.try_get(0).mapped()?)?, row.try_get(1).mapped()?), standing);
-    }
-    Ok(())
-}
-
-// Only a nonconformity has steps filed under it.
-const CHAINS: &str = "SELECT c.nonconformity, c.disposition, c.step FROM json_each(?) j
-    CROSS JOIN record r ON r.record_id = j.value CROSS JOIN chain c ON c.nonconformity = r.first_position";
-
-fn chains(rows: &[SqliteRow], read: &mut ReadSet) -> Result<(), StoreError> {
-    for row in rows {
-        let step = parse_step(row.try_get(2).mapped()?)?;
-        let chain = read.chains.entry(natural(row.try_get(0).mapped()?)?).or_default();
-        chain.insert(natural(row.try_get(1).mapped()?)?, step);
     }
     Ok(())
 }

@@ -90,7 +90,7 @@ pub(super) fn bind_revision(values: Values, revision: &NewRevision) -> Values {
         .bind(super::int(revision.first_position))
         .bind(i64::from(stored.revision))
         .bind(i64::from(attributes.kind.number()))
-        .bind(stored.publisher.as_str().to_owned())
+        .bind(stored.publisher.shared())
         .bind(stored.committed_at)
         .bind(attributes.withdrawn)
         .bind(attributes.published)

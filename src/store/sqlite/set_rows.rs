@@ -87,18 +87,53 @@ fn bulk(head: &str, columns: usize, tail: &str) -> Vec<SqlStr> {
     (BULK..=largest).map(|size| AssertSqlSafe(text(size)).into_sql_str()).collect()
 }
 
-/// Writes rows by bulk statements, the largest first, and returns what is left: fewer than the smallest takes.
+/// Writes rows by bulk statements and returns what is left: fewer than the smallest takes. While the driver's thread writes some, the
+/// next are bound here; the smallest go first, so that neither waits long for the other.
 async fn write_bulk<'r, T>(
     bulk: &[SqlStr],
     writing: &mut Writing<'_>,
-    mut rows: &'r [T],
+    rows: &'r [T],
     bind: &impl Fn(Values, &T) -> Values,
 ) -> Result<&'r [T], StoreError> {
-    for (index, text) in bulk.iter().enumerate().rev() {
-        while let Some((chunk, rest)) = rows.split_at_checked(1 << (BULK as usize + index)) {
-            rows = rest;
-            writing.run(text.clone(), chunk.iter().fold(Values::default(), bind)).await?;
+    let (sizes, left) = sizes(rows.len(), bulk.len());
+    let (mut chunks, mut rest) = (sizes.into_iter(), rows);
+    let mut next = || {
+        let size = chunks.next()?;
+        let (chunk, after) = rest.split_at_checked(1 << (BULK as usize + size))?;
+        rest = after;
+        Some((bulk.get(size)?.clone(), chunk.iter().fold(Values::default(), bind)))
+    };
+    let mut bound = next();
+    while let Some((text, values)) = bound {
+        let (written, following) = tokio::join!(writing.run(text, values), async { next() });
+        written?;
+        bound = following;
+    }
+    Ok(&rows[rows.len() - left..])
+}
+
+/// The bulk statements that write so many rows, ascending, and how many rows are left.
+fn sizes(rows: usize, statements: usize) -> (Vec<usize>, usize) {
+    let Some(largest) = statements.checked_sub(1) else { return (Vec::new(), rows) };
+    let (units, left) = (rows >> BULK, rows & ((1 << BULK) - 1));
+    let mut sizes: Vec<usize> = (0..largest).filter(|size| units >> size & 1 == 1).collect();
+    sizes.extend(std::iter::repeat_n(largest, units >> largest));
+    (sizes, left)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_in_one_statement_or_left() {
+        assert_eq!(sizes(7, 6), (vec![], 7));
+        assert_eq!(sizes(8 + 32 + 5, 6), (vec![0, 2], 5));
+        assert_eq!(sizes(2 * 256 + 16 + 1, 6), (vec![1, 5, 5], 1));
+        assert_eq!(sizes(9, 0), (vec![], 9));
+        for rows in 0..2_000 {
+            let (sizes, left) = sizes(rows, 6);
+            assert_eq!(sizes.iter().map(|size| 1 << (BULK as usize + size)).sum::<usize>() + left, rows);
         }
     }
-    Ok(rows)
 }
