@@ -1,12 +1,11 @@
-//! `tongbao screen`: a declaration against both lists.
+//! `tongbao screen`: declarations against both lists.
 
 mod declaration;
+mod files;
+mod many;
+mod sheet;
 
-use std::{
-    fmt::Write as _,
-    io::Read as _,
-    path::{Path, PathBuf},
-};
+use std::{fmt::Write as _, path::PathBuf};
 
 use clap::Args;
 
@@ -22,14 +21,13 @@ use crate::{
     proto::{Reason, ScreenRequest, ScreenResponse, Verdict},
 };
 
-/// Largest declaration read, bytes; fifty items are far below.
-const LARGEST: u64 = 1 << 20;
-
 const EXAMPLES: &str = "\
 Examples:
   tongbao screen declaration.json
   tongbao screen - --explain < declaration.json
       Every reason of every item, with the rule and the record it rests on.
+  tongbao screen declarations/ late.csv
+      Every .json and .csv file of a folder, and a table: one line for each declaration.
 
 A declaration, all but `items` may be left out:
   { \"number\": \"223320200000000001\",
@@ -41,14 +39,21 @@ A declaration, all but `items` may be left out:
                  \"produced_on\": \"2020-04\", \"claimed_standard\": \"chinese\", \"standard\": \"GB/T 32610-2016\",
                  \"product_kind\": \"daily_protective\", \"quantity\": 10000 } ] }
 
-The answer is advice with evidence; customs decides. The verdict does not change the exit code.";
+A JSON file may also hold a list of declarations. A table (CSV, UTF-8 or GB18030) has a row for each item and a head of these names,
+in any order: number, exporter, exporter_code, producing_or_selling_unit, producing_or_selling_unit_code, maker, maker_code,
+joint_declaration, declared_on, departs_on, office, and the names of an item as above. Rows that follow each other under one number
+are one declaration.
+
+The answer is advice with evidence; customs decides. The verdict does not change the exit code. Of several, what is right is
+screened though others are wrong: then the exit code is 2, or 3 when the gateway refused one.";
 
 /// 审单：比对两份名单 · Screen an export declaration.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// File with the declaration as JSON; `-` = standard input.
-    file: PathBuf,
+    /// Files with declarations (JSON or CSV), or folders of such files; `-` = JSON from standard input.
+    #[arg(required = true, value_name = "FILE|DIR")]
+    files: Vec<PathBuf>,
     /// Show every reason, not the decisive one alone.
     #[arg(long)]
     explain: bool,
@@ -65,34 +70,18 @@ pub struct Arguments {
 /// # Errors
 /// When the declaration is no such thing, or the gateway refuses or is not reached.
 pub async fn run(arguments: Arguments, context: &Context) -> Result<(), Failure> {
-    let text = read(&arguments.file)?;
-    let declaration = declaration::read(&text).map_err(|why| {
-        let path = arguments.file.display();
-        Failure::usage("NOT_A_DECLARATION", format!("{path}：不是报关单：{why}"), format!("{path} is no declaration: {why}"))
-    })?;
+    let found = files::read(&arguments.files)?;
     let as_of = arguments.as_of.as_deref().map(|text| as_of(text, context)).transpose()?;
-    let (connection, context) = connect(context)?;
-    let request = ScreenRequest { declaration: Some(declaration), as_of, min_position: arguments.min_position };
-    let answer = Screening::new(&connection).screen(request).await?;
-    context.answer(&json_of("ScreenResponse", &answer), || as_text(&answer, arguments.explain, &context))
-}
-
-fn read(path: &Path) -> Result<String, Failure> {
-    let unreadable = |error: std::io::Error| {
-        let path = path.display();
-        Failure::usage("UNREADABLE", format!("无法读取 {path}：{error}"), format!("{path} cannot be read: {error}"))
-    };
-    let source: Box<dyn std::io::Read> = if path == Path::new("-") {
-        Box::new(std::io::stdin().lock())
-    } else {
-        Box::new(std::fs::File::open(path).map_err(unreadable)?)
-    };
-    let mut text = String::new();
-    source.take(LARGEST + 1).read_to_string(&mut text).map_err(unreadable)?;
-    if text.len() as u64 > LARGEST {
-        return Err(Failure::new(Exit::Usage, "TOO_LARGE", "报关单超过 1 MiB", "the declaration is larger than 1 MiB"));
+    let asked = |declaration| ScreenRequest { declaration: Some(declaration), as_of, min_position: arguments.min_position };
+    if found.many {
+        let (connection, context) = connect(context)?;
+        return many::screen(&Screening::new(&connection), found, asked, arguments.explain, &context).await;
     }
-    Ok(text)
+    let one = found.declared.into_iter().next();
+    let Some(files::Declared { declaration, .. }) = one else { return Err(many::wrong(&found.mistakes)) };
+    let (connection, context) = connect(context)?;
+    let answer = Screening::new(&connection).screen(asked(declaration)).await?;
+    context.answer(&json_of("ScreenResponse", &answer), || as_text(&answer, arguments.explain, &context))
 }
 
 fn as_text(answer: &ScreenResponse, explain: bool, context: &Context) -> String {
