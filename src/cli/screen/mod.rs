@@ -10,7 +10,7 @@ use std::{fmt::Write as _, path::PathBuf};
 use clap::Args;
 
 use super::{
-    Context, Exit, Failure,
+    Context, Failure,
     connect::connect,
     output::{json_of, show_moment, table},
     pull::{as_of, basis_line},
