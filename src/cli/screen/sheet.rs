@@ -170,7 +170,10 @@ mod tests {
     use super::*;
     use crate::domain::violation::Lang;
 
-    fn read_all(text: &str) -> (Vec<(u64, Declaration)>, Vec<(u64, u64)>) {
+    /// Line and column.
+    type Place = (u64, u64);
+
+    fn read_all(text: &str) -> (Vec<(u64, Declaration)>, Vec<Place>) {
         let mut mistakes = Vec::new();
         let declarations = read(text, &mut mistakes);
         assert!(mistakes.iter().all(|mistake| !mistake.text.get(Lang::Zh).is_empty()));

@@ -76,10 +76,8 @@ impl Needs {
             self.revisions.insert((draft.record_id.clone(), revision));
         }
         match &draft.content.matter {
-            Matter::Nonconformity(matter) => {
-                if matter.producer.credit_code.is_none() {
-                    self.register.extend(register_keys(&matter.producer.name));
-                }
+            Matter::Nonconformity(matter) if matter.producer.credit_code.is_none() => {
+                self.register.extend(register_keys(&matter.producer.name));
             }
             Matter::Disposition(matter) => {
                 self.records.insert(matter.nonconformity.clone());
