@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{
     Context, Failure,
-    attest::{feed_named, moment},
+    attest::{feed_named, first_moment},
     connect::connect,
     output::{json_of, record_line},
     signals::Signals,
@@ -115,7 +115,7 @@ fn request(arguments: Arguments, context: &Context) -> Result<ReadRequest, Failu
         (None, "earliest", _) => From::Earliest(true),
         (None, "latest", _) => From::Latest(true),
         (None, _, Ok(position)) => From::Position(position),
-        (None, text, Err(_)) => From::TimeUs(moment(text, context)?),
+        (None, text, Err(_)) => From::TimeUs(first_moment(text, context)?),
     };
     Ok(ReadRequest {
         filter: Some(Filter {

@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 use crate::{
     cli::{
         Context, Failure,
-        attest::{feed_named, moment},
+        attest::{feed_named, first_moment},
     },
     domain::{credit_code::CreditCode, life_cycle::State, records::Kind},
     proto::{CreateSubscriptionRequest, Filter, OnDeadLetter, Ordering, StartAt, SubscriptionSettings, start_at::At},
@@ -146,7 +146,7 @@ fn start(text: &str, context: &Context) -> Result<StartAt, Failure> {
         ("latest", _) => At::Latest(true),
         ("snapshot", _) => At::Snapshot(true),
         (_, Ok(position)) => At::Position(position),
-        _ => At::TimeUs(moment(text, context)?),
+        _ => At::TimeUs(first_moment(text, context)?),
     };
     Ok(StartAt { at: Some(at) })
 }
@@ -162,7 +162,7 @@ mod tests {
         let at = |text: &str| start(text, &context).expect("a start").at.expect("one");
         assert_eq!(at("snapshot"), At::Snapshot(true));
         assert_eq!(at("17"), At::Position(17));
-        assert!(matches!(at("2020-05-15"), At::TimeUs(_)));
+        assert_eq!(at("2020-05-15"), At::TimeUs(1_589_472_000_000_000), "the day from its beginning");
         assert!(start("soon", &context).is_err());
     }
 

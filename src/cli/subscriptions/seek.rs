@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::{
-    cli::{Context, Failure, attest::moment},
+    cli::{Context, Failure, attest::first_moment},
     domain::cursor,
     proto::{Cursor, Subscription, seek_to::To},
 };
@@ -45,7 +45,7 @@ impl Place {
             Self { position: Some(position), .. } => {
                 To::Cursor(Cursor { position: position.saturating_sub(1), ..standing.place.clone().unwrap_or_default() })
             }
-            Self { time, .. } => To::TimeUs(moment(time.as_deref().unwrap_or_default(), context)?),
+            Self { time, .. } => To::TimeUs(first_moment(time.as_deref().unwrap_or_default(), context)?),
         })
     }
 }
@@ -69,6 +69,7 @@ mod tests {
         let expected = To::Cursor(Cursor { ledger_id: "0a".into(), generation: 2, position: 6 });
         assert_eq!(from.target(&standing, &context).expect("a place"), expected, "what comes after 6");
         let time = Place { time: Some("2020-05-15".into()), ..Place::default() };
-        assert!(matches!(time.target(&standing, &context).expect("a place"), To::TimeUs(_)));
+        // A day begins at midnight in Beijing.
+        assert_eq!(time.target(&standing, &context).expect("a place"), To::TimeUs(1_589_472_000_000_000));
     }
 }

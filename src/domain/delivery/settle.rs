@@ -152,6 +152,8 @@ impl Engine {
                 let held = self.lanes.find(key).and_then(|lane| self.lanes.get(lane)).and_then(|lane| lane.held.as_ref());
                 held.is_some_and(|held| position > held.row.resume_after) && !self.lanes.is_total()
             }
+            // Not admitted any more: whether it was finished or waits, and comes again under a wider grant, cannot be told.
+            Some(Some(Probe::Nothing)) => true,
             _ => false,
         };
         if waits { SettleResult::Stale } else { SettleResult::Ok }
